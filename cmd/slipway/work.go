@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"github.com/slipway-dev/slipway/internal/engine"
+	"github.com/slipway-dev/slipway/internal/git"
+	"github.com/slipway-dev/slipway/internal/progress"
+	"github.com/slipway-dev/slipway/internal/project"
+	"github.com/slipway-dev/slipway/internal/release"
+	"github.com/slipway-dev/slipway/internal/report"
+	"github.com/slipway-dev/slipway/internal/state"
+)
+
+// loaded is a repository with everything that was found out about the request.
+type loaded struct {
+	repo    *git.Repo
+	remote  string
+	target  *release.Target
+	project project.Project
+}
+
+// load opens the repository and reads the config that counts.
+func (a *app) load(ctx context.Context, forForge bool) (loaded, error) {
+	var l loaded
+	var err error
+	if l.repo, err = git.Open(ctx, a.dir); err != nil {
+		return l, err
+	}
+	if l.remote, _, err = remote(ctx, l.repo); err != nil {
+		return l, err
+	}
+	if forForge {
+		if l.target, err = a.target(ctx, l.repo); err != nil {
+			return l, err
+		}
+	}
+	s := project.Selection{Tag: a.tag, Commit: a.commit, Branch: a.branch}
+	if s == (project.Selection{}) {
+		s = project.FromRunner(a.getenv)
+	}
+	s.Remote = l.remote
+	l.project, err = project.Load(ctx, l.repo, s, a.config)
+	return l, err
+}
+
+// goal is what one of release, plan and build wants of the engine.
+type goal struct {
+	to         engine.Goal
+	snapshot   bool
+	rebuild    bool
+	skipChecks bool
+	platforms  []release.Platform
+}
+
+// work takes the request to its goal and shows the Report: the whole of the
+// commands release, plan and build.
+func (a *app) work(ctx context.Context, g goal) error {
+	r, err := a.do(ctx, g)
+	if !a.json {
+		if err == nil {
+			report.Text(a.out, r)
+		}
+		return err
+	}
+	if err != nil {
+		r.Schema, r.Outcome, r.Error = release.ReportSchema, release.Stopped, reportError(err)
+	}
+	if werr := report.JSON(a.out, r); werr != nil {
+		return werr
+	}
+	if err != nil {
+		return reported{err}
+	}
+	return nil
+}
+
+func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
+	var none release.Report
+	publish := g.to == engine.ToRelease
+	l, err := a.load(ctx, publish || g.to == engine.ToPlan && !g.snapshot)
+	if err != nil {
+		return none, err
+	}
+	if publish && l.target == nil {
+		return none, release.Invalidf("give --server and --repo, or add a git remote", "no forge repository is known")
+	}
+	show, done := progress.Discard, func() {}
+	if g.to != engine.ToPlan {
+		show, done = progress.For(a.err)
+	}
+	defer done()
+
+	ws := project.NewWorkspace(l.repo)
+	ws.Waiting = func() { show.Note("another slipway works on this repository; waiting for it") }
+	defer ws.Close()
+	source := func(ctx context.Context) (string, error) {
+		if g.snapshot {
+			return l.repo.Dir, nil
+		}
+		return ws.At(ctx, l.project.Event.Commit)
+	}
+	cfg, err := l.project.Complete(project.Name(l.repo, l.target), func() (string, error) { return source(ctx) })
+	if err != nil {
+		return none, err
+	}
+	a.warn(l.project.Warnings)
+
+	e := &engine.Engine{Repo: l.repo, Remote: l.remote, Progress: show,
+		Store: state.OpenDir(filepath.Join(l.repo.CommonDir(), "slipway", "state"))}
+	if publish {
+		if e.Forge, err = a.connect(ctx, l.target, show); err != nil {
+			return none, err
+		}
+	}
+	r, err := e.Run(ctx, engine.Request{
+		Event: l.project.Event, Config: cfg, Target: l.target, Goal: g.to, Snapshot: g.snapshot,
+		Platforms: g.platforms, SkipChecks: g.skipChecks, Rebuild: g.rebuild, Dist: a.distFolder(l.repo), Source: source,
+	})
+	r.Warnings = append(l.project.Warnings, r.Warnings...)
+	return r, err
+}
+
+func (a *app) distFolder(repo *git.Repo) string {
+	if a.dist != "" {
+		return a.dist
+	}
+	return filepath.Join(repo.Dir, "dist")
+}
+
+func reportError(err error) *release.ReportError {
+	e := &release.ReportError{Code: int(release.KindOf(err)), Message: err.Error(), Hint: release.HintOf(err)}
+	var ps release.Problems
+	if errors.As(err, &ps) {
+		e.Problems = ps
+	}
+	if errors.Is(err, context.Canceled) {
+		e.Code, e.Message = 130, "interrupted"
+	}
+	return e
+}

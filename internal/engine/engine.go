@@ -1,0 +1,284 @@
+// Package engine is the one way from an event to a release: classify, plan,
+// make, stage, commit, report. It is the only sequencer; every edge calls it.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/slipway-dev/slipway/internal/forge"
+	"github.com/slipway-dev/slipway/internal/git"
+	"github.com/slipway-dev/slipway/internal/progress"
+	"github.com/slipway-dev/slipway/internal/release"
+	"github.com/slipway-dev/slipway/internal/state"
+)
+
+// Engine carries releases out for one repository.
+type Engine struct {
+	Repo     *git.Repo
+	Remote   string      // the git remote to deepen a shallow clone from
+	Forge    forge.Forge // nil when nothing will be published
+	Store    state.Store
+	Progress progress.Reporter
+}
+
+// Goal is how far a request goes.
+type Goal int
+
+const (
+	ToPlan    Goal = iota // say what would exist: a dry run
+	ToBuild               // make the artifacts
+	ToRelease             // publish them
+)
+
+// Request is one event and what to do about it.
+type Request struct {
+	Event  release.Event
+	Config release.Config // completed: every default filled in
+	Target *release.Target
+	Goal   Goal
+	// Snapshot builds the folder as it is instead of the commit; it can't go
+	// as far as ToRelease.
+	Snapshot bool
+	// Platforms builds only these; empty means all. It can't go as far as
+	// ToRelease.
+	Platforms []release.Platform
+	// SkipChecks leaves the checks out; it can't go as far as ToRelease.
+	SkipChecks bool
+	// Rebuild makes everything anew, even what is there and unchanged.
+	Rebuild bool
+	// Dist is the folder for the artifacts.
+	Dist string
+	// Source gives a folder with the files to build from.
+	Source func(context.Context) (string, error)
+}
+
+// Run takes a request as far as its goal. The Report is whole in every case;
+// the error is the one inside it.
+func (e *Engine) Run(ctx context.Context, req Request) (release.Report, error) {
+	r := run{Engine: e, req: req, report: release.Report{Schema: release.ReportSchema, Outcome: release.Stopped}}
+	err := r.way(ctx)
+	if err != nil {
+		r.report.Outcome = release.Stopped
+	}
+	return r.report, err
+}
+
+// run is one request on its way.
+type run struct {
+	*Engine
+	req    Request
+	report release.Report
+}
+
+// way is the one way through.
+func (r *run) way(ctx context.Context) error {
+	d, err := r.classify(ctx)
+	if err != nil {
+		return err
+	}
+	r.report.Decision = d
+	if d.Skip {
+		r.report.Outcome = release.Skipped
+		return nil
+	}
+	p, err := r.plan(ctx, d)
+	if err != nil {
+		return err
+	}
+	if r.report.Outcome = release.Planned; r.req.Goal == ToPlan {
+		return nil
+	}
+	var repo forge.Repository
+	if r.req.Goal == ToRelease {
+		var done *forge.Release
+		if repo, done, err = r.preflighted(ctx, p); err != nil || done != nil {
+			return err
+		}
+	}
+	j, err := openJournal(ctx, r.Store, p)
+	if err != nil {
+		return err
+	}
+	m, err := r.make(ctx, p, repo.Limits, j)
+	if err != nil {
+		return err
+	}
+	if r.report.Outcome = release.Built; r.req.Goal == ToBuild {
+		return nil
+	}
+	s, err := r.staged(ctx, p, m, j)
+	if err != nil {
+		return err
+	}
+	return r.committed(ctx, p, m, s, j)
+}
+
+func (r *run) classify(ctx context.Context) (release.Decision, error) {
+	var d release.Decision
+	err := r.stage("classify", func(progress.Stage) (string, error) {
+		var err error
+		if d, err = release.Classify(r.req.Event, r.req.Config); err != nil {
+			return "", err
+		}
+		if r.req.Snapshot || d.Skip && r.req.Goal == ToBuild {
+			if d, err = r.snapshot(ctx); err != nil {
+				return "", err
+			}
+		}
+		if d.Skip {
+			return d.Reason, nil
+		}
+		return fmt.Sprintf("%s, version %s: %s", d.Class, d.Version, d.Reason), nil
+	})
+	return d, err
+}
+
+// snapshot is the decision for a commit that nobody will publish: its version
+// goes on from the last one.
+func (r *run) snapshot(ctx context.Context) (release.Decision, error) {
+	h, err := r.readTags(ctx, r.req.Event.Commit)
+	if err != nil {
+		return release.Decision{}, err
+	}
+	return release.SnapshotDecision(r.req.Event, release.LastVersion(h)), nil
+}
+
+func (r *run) plan(ctx context.Context, d release.Decision) (release.Plan, error) {
+	var p release.Plan
+	err := r.stage("plan", func(progress.Stage) (string, error) {
+		var err error
+		if p, err = r.newPlan(ctx, d); err != nil {
+			return "", err
+		}
+		r.report.Plan, r.report.PlanHash = &p, p.Hash()
+		return fmt.Sprintf("%d builds, %d assets, notes since %s", len(p.Builds), len(p.Assets), orElse(p.Notes.Previous, "the first commit")), nil
+	})
+	return p, err
+}
+
+// newPlan plans, and when a shallow clone lacks a part of the history that the
+// plan tells of, gets it and plans again.
+func (r *run) newPlan(ctx context.Context, d release.Decision) (release.Plan, error) {
+	for {
+		h, err := r.readTags(ctx, d.Commit)
+		if err != nil {
+			return release.Plan{}, err
+		}
+		p, err := release.NewPlan(release.PlanInput{
+			Event: r.req.Event, Decision: d, Config: r.req.Config, History: h,
+			Target: r.req.Target, Snapshot: r.req.Snapshot, Platforms: r.req.Platforms,
+		})
+		if err != nil || r.req.Goal == ToBuild {
+			return p, err
+		}
+		whole, err := r.Repo.Complete(ctx, p.Notes.From, p.Notes.To)
+		if err != nil || whole {
+			return p, err
+		}
+		r.Progress.Note("the clone is shallow: fetching the history since the previous release")
+		if err := r.Repo.Deepen(ctx, r.Remote); err != nil {
+			return p, err
+		}
+	}
+}
+
+func (r *run) preflighted(ctx context.Context, p release.Plan) (repo forge.Repository, done *forge.Release, err error) {
+	err = r.stage("preflight", func(progress.Stage) (string, error) {
+		if repo, done, err = r.preflight(ctx, p); err != nil {
+			return "", err
+		}
+		if done != nil {
+			r.report.Outcome = release.Unchanged
+			r.report.Release = forgeRelease(*done)
+			return "published already and equal to the plan", nil
+		}
+		return fmt.Sprintf("%s takes %s", p.Target, p.Tag), nil
+	})
+	return repo, done, err
+}
+
+func (r *run) staged(ctx context.Context, p release.Plan, m made, j *journal) (staged, error) {
+	var s staged
+	err := r.stage("stage", func(st progress.Stage) (string, error) {
+		var err error
+		s, err = r.stageDraft(ctx, p, m, j, st)
+		r.note(s)
+		return s.summary(), explained(err, p)
+	})
+	return s, err
+}
+
+func (r *run) committed(ctx context.Context, p release.Plan, m made, s staged, j *journal) error {
+	return r.stage("commit", func(st progress.Stage) (string, error) {
+		done, err := r.commit(ctx, p, m, s, j, st)
+		if err != nil {
+			return "", explained(err, p)
+		}
+		r.report.Outcome = release.Published
+		r.report.Release = forgeRelease(done)
+		for i := range r.report.Assets {
+			for _, a := range done.Assets {
+				if a.Name == r.report.Assets[i].Name {
+					r.report.Assets[i].URL = a.URL
+				}
+			}
+		}
+		return "public at " + done.URL, nil
+	})
+}
+
+// note puts what staging did into the report.
+func (r *run) note(s staged) {
+	if s.draft.ID != "" {
+		r.report.Release = forgeRelease(s.draft)
+	}
+	for i := range r.report.Assets {
+		r.report.Assets[i].Action = s.actions[r.report.Assets[i].Name]
+	}
+}
+
+// stage runs one stage, shows it and keeps its time.
+func (r *run) stage(name string, do func(progress.Stage) (summary string, err error)) error {
+	begun := time.Now()
+	st := r.Progress.Stage(name)
+	summary, err := do(st)
+	st.Done(summary, err)
+	r.report.Stages = append(r.report.Stages, release.StageTime{Stage: name, Duration: time.Since(begun)})
+	return err
+}
+
+// readTags reads the repository's tags, and which of them a commit descends
+// from.
+func (r *run) readTags(ctx context.Context, commit string) (release.History, error) {
+	merged := map[string]bool{}
+	err := r.Repo.Tags(ctx, commit, func(t git.Tag) error { merged[t.Name] = true; return nil })
+	if err != nil {
+		return release.History{}, err
+	}
+	var h release.History
+	err = r.Repo.Tags(ctx, "", func(t git.Tag) error {
+		h.Tags = append(h.Tags, release.HistoryTag{Name: t.Name, Commit: t.Commit, Time: t.CommitTime, Merged: merged[t.Name]})
+		return nil
+	})
+	return h, err
+}
+
+func forgeRelease(r forge.Release) *release.ForgeRelease {
+	return &release.ForgeRelease{ID: r.ID, URL: r.URL, Tag: r.Tag, Draft: r.Draft, UploadURL: r.UploadURL}
+}
+
+func explained(err error, p release.Plan) error {
+	if err == nil {
+		return nil
+	}
+	return explain(err, p)
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

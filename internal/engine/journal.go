@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/slipway-dev/slipway/internal/release"
+	"github.com/slipway-dev/slipway/internal/state"
+)
+
+// Journal is what a run leaves for the next one. It only saves work: a rerun
+// without it looks at the forge itself and ends in the same place.
+type Journal struct {
+	Schema    string                  `json:"schema"` // slipway.journal/v1
+	Tag       string                  `json:"tag"`
+	PlanHash  string                  `json:"planHash"`
+	ReleaseID string                  `json:"releaseId,omitempty"`
+	Checks    map[string]bool         `json:"checks,omitempty"` // sets of checks that passed, by their identity
+	Assets    map[string]JournalAsset `json:"assets,omitempty"` // by asset name
+}
+
+// JournalAsset is an asset that the forge confirmed.
+type JournalAsset struct {
+	ID     string `json:"id"`
+	Digest string `json:"digest"`
+}
+
+const journalSchema = "slipway.journal/v1"
+
+// journal keeps a Journal in a store, safe for several goroutines.
+type journal struct {
+	store   state.Store
+	ref     string
+	mu      sync.Mutex
+	value   Journal
+	version string
+}
+
+// openJournal reads the journal of a plan. One of another plan is begun anew,
+// but what it knows of uploaded assets is kept: their digests are still true.
+func openJournal(ctx context.Context, store state.Store, p release.Plan) (*journal, error) {
+	j := &journal{store: store, ref: "builds/" + p.Commit + "/journal"}
+	if p.Target != nil {
+		j.ref = "releases/" + p.Target.String() + "/" + p.Tag + "/journal"
+	}
+	var err error
+	if j.version, err = state.Load(ctx, store, j.ref, &j.value); err != nil {
+		if j.version == "" {
+			return nil, err
+		}
+		j.value = Journal{} // unreadable: it only saves work
+	}
+	if j.value.PlanHash != p.Hash() {
+		j.value = Journal{Assets: j.value.Assets}
+	}
+	j.value.Schema, j.value.Tag, j.value.PlanHash = journalSchema, p.Tag, p.Hash()
+	return j, nil
+}
+
+// update changes the journal and writes it down. When another process wrote
+// in between, that process's entries are taken over first.
+func (j *journal) update(ctx context.Context, change func(*Journal)) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for {
+		change(&j.value)
+		v, err := state.Save(ctx, j.store, j.ref, j.value, j.version)
+		if err == nil {
+			j.version = v
+			return nil
+		}
+		if !errors.Is(err, state.ErrConflict) {
+			return err
+		}
+		var theirs Journal
+		if j.version, err = state.Load(ctx, j.store, j.ref, &theirs); err != nil {
+			return err
+		}
+		if theirs.PlanHash == j.value.PlanHash {
+			j.value = theirs
+		}
+	}
+}
+
+func (j *journal) read() Journal {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	v := j.value
+	v.Assets = make(map[string]JournalAsset, len(j.value.Assets))
+	for k, a := range j.value.Assets {
+		v.Assets[k] = a
+	}
+	return v
+}
+
+func (j *journal) uploaded(ctx context.Context, name string, a JournalAsset) error {
+	return j.update(ctx, func(v *Journal) {
+		if v.Assets == nil {
+			v.Assets = map[string]JournalAsset{}
+		}
+		v.Assets[name] = a
+	})
+}
+
+func (j *journal) passed(ctx context.Context, checks string) error {
+	return j.update(ctx, func(v *Journal) {
+		if v.Checks == nil {
+			v.Checks = map[string]bool{}
+		}
+		v.Checks[checks] = true
+	})
+}

@@ -1,0 +1,175 @@
+package simforge
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/slipway-dev/slipway/internal/forge/forgetest/memory"
+)
+
+// ServeHTTP records a request, lets it meet its fault, and answers it.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{s: s, r: r, ended: func() {}, log: &Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery}}
+	status := &statusWriter{ResponseWriter: w}
+	c.w = status
+	r.Body = counted{r.Body, &c.log.Received}
+	segs := c.strip(segments(r.URL))
+	isGit := gitService(segs) != ""
+	var named bool
+	c.access, named = s.authenticate(r)
+	c.log.Access = c.access.String()
+	c.log.Op = OpGit
+	if !isGit {
+		c.log.Op = c.classify(segs)
+	}
+	c.log.seq, c.log.N = s.rec.begin(named && !isGit)
+	defer func() {
+		c.ended()
+		c.log.Status = status.status
+		s.rec.end(*c.log)
+	}()
+	if isGit {
+		c.serveGit(segs)
+		return
+	}
+	c.standing()
+	fault := s.faults.pick(c.log.Op, c.log.N)
+	if fault == nil {
+		c.serve(segs)
+		return
+	}
+	c.log.Fault = fault.text
+	c.meet(fault, segs)
+}
+
+// serve answers without a fault.
+func (c *call) serve(segs []string) {
+	if c.s.wire.check(c) {
+		c.dispatch(segs)
+	}
+}
+
+// standing applies the faults of the state of things.
+func (c *call) standing() {
+	if c.access == memory.Writer && c.s.faults.standing(kindReadOnly) != nil {
+		c.access = memory.ReadOnly
+		c.log.Fault = c.s.faults.meet(kindReadOnly)
+	}
+	if c.log.N > 0 {
+		c.s.faults.meet(kindArchived)
+	}
+	if c.log.Op == OpPublish {
+		c.s.faults.meet(kindImmutable)
+	}
+}
+
+// strip takes the API's prefix off a path.
+func (c *call) strip(segs []string) []string {
+	prefixes := []string{"v3", "uploads"}
+	if c.s.dialect == memory.Gitea {
+		prefixes = []string{"v1"}
+	}
+	if len(segs) >= 2 && segs[0] == "api" {
+		for _, p := range prefixes {
+			if segs[1] == p {
+				c.prefix = "/api/" + p
+				return segs[2:]
+			}
+		}
+	}
+	return segs
+}
+
+// classify says what a request is about.
+func (c *call) classify(segs []string) Op {
+	rest := []string{}
+	if len(segs) > 3 && segs[0] == "repos" && segs[3] == "releases" {
+		rest = segs[4:]
+	}
+	path := strings.Join(segs, "/")
+	switch c.r.Method {
+	case http.MethodPost:
+		switch {
+		case len(segs) == 4 && segs[3] == "releases":
+			return OpCreate
+		case len(rest) == 2 && rest[1] == "assets":
+			return OpUpload
+		}
+	case http.MethodPatch:
+		if len(rest) == 1 {
+			if c.publishes() {
+				return OpPublish
+			}
+			return OpUpdate
+		}
+	case http.MethodDelete:
+		return OpDelete
+	case http.MethodGet, http.MethodHead:
+		if strings.Contains(path, "/releases/download/") || strings.HasPrefix(path, "attachments/") || strings.HasPrefix(path, storagePath) ||
+			len(rest) == 2 && rest[0] == "assets" && strings.Contains(c.r.Header.Get("Accept"), "octet-stream") {
+			return OpDownload
+		}
+		return OpRead
+	}
+	return OpOther
+}
+
+// publishes peeks into a PATCH's body.
+func (c *call) publishes() bool {
+	data, err := io.ReadAll(io.LimitReader(c.r.Body, 4<<20))
+	c.r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(data), c.r.Body), c.r.Body}
+	var body struct{ Draft *bool }
+	return err == nil && json.Unmarshal(data, &body) == nil && body.Draft != nil && !*body.Draft
+}
+
+// authenticate reads the token of a request; named is false for a request
+// without one.
+func (s *Server) authenticate(r *http.Request) (access memory.Access, named bool) {
+	token := ""
+	if user, pass, ok := r.BasicAuth(); ok {
+		token = pass
+		if pass == "" || pass == "x-oauth-basic" {
+			token = user
+		}
+	} else if h := r.Header.Get("Authorization"); h != "" {
+		scheme, rest, _ := strings.Cut(h, " ")
+		if !strings.EqualFold(scheme, "token") && !strings.EqualFold(scheme, "bearer") {
+			return memory.BadToken, true
+		}
+		token = strings.TrimSpace(rest)
+	} else {
+		return memory.Anonymous, false
+	}
+	if a, ok := s.tokens[token]; ok {
+		return a, true
+	}
+	return memory.BadToken, true
+}
+
+// statusWriter remembers the status.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

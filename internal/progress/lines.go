@@ -1,0 +1,102 @@
+package progress
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/fatih/color"
+)
+
+// Lines writes one plain line for each thing that ends: for logs.
+func Lines(w io.Writer) Reporter { return &lines{w: w, marks: plainMarks} }
+
+type lines struct {
+	mu    sync.Mutex
+	w     io.Writer
+	marks marks
+}
+
+// marks are how the ends of stages and tasks look.
+type marks struct{ ok, failed, dim, note func(string) string }
+
+func plain(s string) string { return s }
+
+var plainMarks = marks{ok: plain, failed: plain, dim: plain, note: plain}
+
+func colourMarks() marks {
+	paint := func(attrs ...color.Attribute) func(string) string {
+		c := color.New(attrs...)
+		c.EnableColor()
+		return func(s string) string { return c.Sprint(s) }
+	}
+	return marks{ok: paint(color.FgGreen), failed: paint(color.FgRed, color.Bold), dim: paint(color.Faint), note: paint(color.FgYellow)}
+}
+
+func (l *lines) Note(line string) { l.print(l.marks.note("! ") + line) }
+
+func (l *lines) Stage(name string) Stage {
+	return &lineStage{lines: l, name: name, begun: time.Now()}
+}
+
+func (l *lines) print(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fmt.Fprintln(l.w, line)
+}
+
+type lineStage struct {
+	*lines
+	name  string
+	begun time.Time
+}
+
+func (s *lineStage) Done(summary string, err error) {
+	s.print(s.marks.ending(s.name, summary, err, time.Since(s.begun)))
+}
+
+func (s *lineStage) Task(name string, _ int64) Task {
+	return &lineTask{stage: s, name: name, begun: time.Now()}
+}
+
+type lineTask struct {
+	stage *lineStage
+	name  string
+	begun time.Time
+}
+
+func (t *lineTask) At(int64) {}
+
+func (t *lineTask) Done(summary string, err error) {
+	t.stage.print(t.stage.marks.taskEnding(t.name, summary, err, time.Since(t.begun)))
+}
+
+// ending is the line that a finished stage leaves behind.
+func (m marks) ending(name, summary string, err error, took time.Duration) string {
+	if err != nil {
+		return fmt.Sprintf("%s %-9s %s", m.failed("✗"), name, m.dim(short(took)))
+	}
+	return fmt.Sprintf("%s %-9s %s  %s", m.ok("✓"), name, summary, m.dim(short(took)))
+}
+
+func (m marks) taskEnding(name, summary string, err error, took time.Duration) string {
+	if err != nil {
+		return fmt.Sprintf("  %s %s  %s", m.failed("✗"), name, m.dim(short(took)))
+	}
+	if summary != "" {
+		summary = "  " + summary
+	}
+	return fmt.Sprintf("  %s %s%s  %s", m.ok("·"), name, summary, m.dim(short(took)))
+}
+
+// short gives a duration as a person says it: 40ms, 3.2s, 4m10s.
+func short(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}

@@ -1,0 +1,227 @@
+package realtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/slipway-dev/slipway/internal/proc"
+)
+
+// GiteaServer is a real Gitea on a loopback port, with its state in a
+// temporary directory. Its methods may be called by parallel tests.
+type GiteaServer struct {
+	URL      string // http://127.0.0.1:PORT, no slash at the end
+	User     string // an administrator
+	Password string // the administrator's
+	Admin    string // the administrator's token with all scopes
+
+	srv *server
+	bin string
+	dir string
+}
+
+// Gitea returns the Gitea that all tests of the package share. It starts with
+// the first call and ends with the test process, however that ends. Tests give
+// each other room by working in repositories of their own (CreateRepo).
+func Gitea(t testing.TB) *GiteaServer {
+	t.Helper()
+	part := need(t, giteaPart())
+	s, err := sharedGitea(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+var sharedGitea = func() func(string) (*GiteaServer, error) {
+	var (
+		once sync.Once
+		s    *GiteaServer
+		err  error
+	)
+	return func(part string) (*GiteaServer, error) {
+		once.Do(func() { s, err = startGitea(part, nil) })
+		return s, err
+	}
+}()
+
+// GiteaWith returns a Gitea of the test's own whose app.ini differs from the
+// shared one's in the given settings: section, key, value. It ends with the
+// test. For example, {"repository.release": {"FILE_MAX_SIZE": "1"}}.
+func GiteaWith(t testing.TB, settings map[string]map[string]string) *GiteaServer {
+	t.Helper()
+	part := need(t, giteaPart())
+	s, err := startGitea(part, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.srv.stop)
+	return s
+}
+
+func startGitea(part string, settings map[string]map[string]string) (*GiteaServer, error) {
+	var err error
+	for range 3 { // another process may take the port between the look and the start
+		var s *GiteaServer
+		if s, err = tryGitea(part, settings); err == nil {
+			return s, nil
+		}
+		if !errors.Is(err, errExited) {
+			break
+		}
+	}
+	return nil, fmt.Errorf("start Gitea %s: %w", giteaVersion, err)
+}
+
+var errExited = errors.New("it ended before it answered")
+
+func tryGitea(part string, settings map[string]map[string]string) (*GiteaServer, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "slipway-gitea-")
+	if err != nil {
+		return nil, err
+	}
+	s := &GiteaServer{
+		URL:  "http://" + net.JoinHostPort("127.0.0.1", port),
+		User: "harbour", Password: "harbour-master-1",
+		bin: filepath.Join(part, "gitea"), dir: dir,
+	}
+	ini := appINI(dir, filepath.Join(part, "static"), port, settings)
+	if err := os.WriteFile(s.config(), []byte(ini), 0o600); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	log, err := os.Create(filepath.Join(dir, "gitea.log"))
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	defer func() { _ = log.Close() }() // the server has its own descriptor
+	s.srv, err = serve(dir, log, append(os.Environ(), s.env()...), s.bin, "web", "--config", s.config())
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	err = s.await(ctx)
+	if err == nil {
+		err = s.createAdmin(ctx)
+	}
+	if err != nil {
+		tail, _ := os.ReadFile(log.Name())
+		s.srv.stop()
+		return nil, fmt.Errorf("%w; the end of its log:\n%s", err, tail[max(0, len(tail)-2000):])
+	}
+	return s, nil
+}
+
+func (s *GiteaServer) config() string { return filepath.Join(s.dir, "app.ini") }
+
+func (s *GiteaServer) env() []string {
+	return []string{"HOME=" + s.dir, "GITEA_WORK_DIR=" + s.dir}
+}
+
+// await waits until the server answers, and fails at once when it has ended.
+func (s *GiteaServer) await(ctx context.Context) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.srv.exited:
+			return errExited
+		case <-ctx.Done():
+			return fmt.Errorf("it does not answer at %s: %w", s.URL, ctx.Err())
+		case <-tick.C:
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/api/healthz", http.NoBody)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			continue
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			return nil
+		}
+	}
+}
+
+func (s *GiteaServer) createAdmin(ctx context.Context) error {
+	out, err := proc.Output(ctx, proc.Cmd{
+		Dir: s.dir, Env: s.env(),
+		Args: []string{s.bin, "admin", "user", "create", "--config", s.config(), "--admin",
+			"--username", s.User, "--password", s.Password, "--email", s.User + "@example.org",
+			"--must-change-password=false",
+			"--access-token", "--access-token-name", "first", "--access-token-scopes", "all"},
+	})
+	if err != nil {
+		return err
+	}
+	// "Access token was successfully created... 0123…" is among the lines.
+	for _, word := range slices.Backward(strings.Fields(string(out))) {
+		if len(word) == 40 && strings.Trim(word, "0123456789abcdef") == "" {
+			s.Admin = word
+			return nil
+		}
+	}
+	return fmt.Errorf("no access token in what `gitea admin user create` printed:\n%s", out)
+}
+
+// appINI returns a configuration that differs from Gitea's defaults only in
+// what a server on loopback, without mail and the wide network, needs.
+func appINI(dir, static, port string, settings map[string]map[string]string) string {
+	ini := map[string]map[string]string{
+		"server": {
+			"HTTP_ADDR": "127.0.0.1", "HTTP_PORT": port, "ROOT_URL": "http://127.0.0.1:" + port + "/",
+			"STATIC_ROOT_PATH": static, "APP_DATA_PATH": filepath.Join(dir, "data"),
+			"DISABLE_SSH": "true", "SSH_CREATE_AUTHORIZED_KEYS_FILE": "false", "OFFLINE_MODE": "true",
+		},
+		"security":            {"INSTALL_LOCK": "true", "ALLOWED_HOST_LIST": "loopback"},
+		"database":            {"DB_TYPE": "sqlite3"},
+		"actions":             {"ENABLED": "true", "DEFAULT_ACTIONS_URL": "self"},
+		"queue":               {"TYPE": "channel"},
+		"indexer":             {"ISSUE_INDEXER_TYPE": "db"},
+		"mailer":              {"ENABLED": "false"},
+		"cron.update_checker": {"ENABLED": "false"},
+		"log":                 {"LEVEL": "warn"},
+	}
+	for section, keys := range settings {
+		if ini[section] == nil {
+			ini[section] = map[string]string{}
+		}
+		maps.Copy(ini[section], keys)
+	}
+	var b strings.Builder
+	b.WriteString("I_AM_BEING_UNSAFE_RUNNING_AS_ROOT = true\n")
+	for _, section := range slices.Sorted(maps.Keys(ini)) {
+		fmt.Fprintf(&b, "\n[%s]\n", section)
+		for _, key := range slices.Sorted(maps.Keys(ini[section])) {
+			fmt.Fprintf(&b, "%s = %s\n", key, ini[section][key])
+		}
+	}
+	return b.String()
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = l.Close() }()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}

@@ -1,0 +1,91 @@
+package realtest
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// The versions that the tests run against. To move one, change it here and,
+// for a Go program, in parts/NAME/go.mod.
+const (
+	giteaVersion    = "1.27.3"
+	linterVersion   = "2.15.0"
+	openAPIVersion  = "23.0.2"
+	fixturesVersion = "23.1.2"
+)
+
+func giteaPart() Part {
+	return goTool{
+		folder:  "gitea",
+		pkg:     "gitea.dev",
+		bin:     "gitea",
+		ldflags: "-s -w -X main.Version=" + giteaVersion,
+		static:  []string{"templates", "options", "public"},
+	}.part("gitea", giteaVersion)
+}
+
+func linterPart() Part {
+	return goTool{
+		folder:  "golangci-lint",
+		pkg:     "github.com/golangci/golangci-lint/v2/cmd/golangci-lint",
+		bin:     "golangci-lint",
+		ldflags: "-s -w",
+	}.part("golangci-lint", linterVersion)
+}
+
+func openAPIPart() Part {
+	return npmPackage{
+		name:      "@octokit/openapi",
+		integrity: "sha512-pV8M7L9GY23AybNvTmo2nyjmpmnt6+2sRE/tqr0ZLQcPS4lnw7u5eZGNmwRNkBC3D7gZXbFx5AHzLUVRBXGDhg==",
+		keep:      []string{"LICENSE", "package.json", "generated/api.github.com.json"},
+	}.part("octokit-openapi", openAPIVersion)
+}
+
+func fixturesPart() Part {
+	return npmPackage{
+		name:      "@octokit/fixtures",
+		integrity: "sha512-niG+SVffZ/xzojT3CE6M7DlqX7H9aQ75A6Xxjt4N47CkqssKXpSy2k6+Tj5ntcI5uWW2D9POzKxwJDmBfR+sJw==",
+		keep:      []string{"LICENSE.md", "package.json", "scenarios"},
+	}.part("octokit-fixtures", fixturesVersion)
+}
+
+// NamedPart is a part and the variable by which scripts and tests learn where
+// it lies.
+type NamedPart struct {
+	Part
+	Env  string
+	Path string // within the part's directory
+}
+
+// Parts lists all parts, the slow ones first.
+func Parts() []NamedPart {
+	return []NamedPart{
+		{giteaPart(), "SLIPWAY_GITEA", "gitea"},
+		{linterPart(), "SLIPWAY_GOLANGCI_LINT", "golangci-lint"},
+		{openAPIPart(), "SLIPWAY_OCTOKIT_OPENAPI", ""},
+		{fixturesPart(), "SLIPWAY_OCTOKIT_FIXTURES", ""},
+	}
+}
+
+// GitHubOpenAPI returns the path of GitHub's published API description
+// (OpenAPI 3, JSON, 13 MB).
+func GitHubOpenAPI(t testing.TB) string {
+	t.Helper()
+	return filepath.Join(packageDir(t, "SLIPWAY_OCTOKIT_OPENAPI", openAPIPart()), "generated", "api.github.com.json")
+}
+
+// GitHubFixtures returns the folder of recorded exchanges with GitHub: a folder
+// a scenario, with normalized-fixture.json in it.
+func GitHubFixtures(t testing.TB) string {
+	t.Helper()
+	return filepath.Join(packageDir(t, "SLIPWAY_OCTOKIT_FIXTURES", fixturesPart()), "scenarios", "api.github.com")
+}
+
+func packageDir(t testing.TB, env string, p Part) string {
+	t.Helper()
+	if dir := os.Getenv(env); dir != "" {
+		return dir
+	}
+	return need(t, p)
+}

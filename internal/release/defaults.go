@@ -1,0 +1,58 @@
+package release
+
+import "slices"
+
+// WithDefaults fills in what needs no repository to be known: the builder,
+// binary, main package and platforms of each build, the archive that holds all
+// builds, and each archive's builds, formats, name and files. What is given
+// stays, also where it is an empty list. The config itself is not changed.
+func (c Config) WithDefaults() Config {
+	c.Builds, c.Archives, c.Classes = slices.Clone(c.Builds), slices.Clone(c.Archives), slices.Clone(c.Classes)
+	for i := range c.Builds {
+		c.Builds[i] = c.Builds[i].withDefaults()
+	}
+	for i := range c.Classes {
+		if c.Classes[i].Branch != "" {
+			c.Classes[i].ReleaseTag = orDefault(c.Classes[i].ReleaseTag, DefaultReleaseTag)
+		}
+	}
+	if c.Archives == nil && len(c.Builds) > 0 {
+		c.Archives = []Archive{{}}
+	}
+	var ids []string
+	for _, b := range c.Builds {
+		ids = append(ids, b.ID)
+	}
+	for i := range c.Archives {
+		c.Archives[i] = c.Archives[i].withDefaults(ids)
+	}
+	return c
+}
+
+func (b Build) withDefaults() Build {
+	b.Builder = orDefault(b.Builder, "go")
+	b.Binary = orDefault(b.Binary, b.ID)
+	if b.Builder == "go" {
+		b.Main = orDefault(b.Main, ".")
+	}
+	if b.Platforms == nil {
+		for _, p := range DefaultPlatforms {
+			b.Platforms = append(b.Platforms, p.String())
+		}
+	}
+	return b
+}
+
+func (a Archive) withDefaults(ids []string) Archive {
+	if a.Builds == nil {
+		a.Builds = slices.Clip(ids)
+	}
+	if a.Formats == nil {
+		a.Formats = []string{"tar.gz"}
+	}
+	a.Name = orDefault(a.Name, DefaultArchiveName)
+	if a.Files == nil {
+		a.Files = []string{"LICENSE*", "README*"}
+	}
+	return a
+}

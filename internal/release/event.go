@@ -1,0 +1,41 @@
+package release
+
+import (
+	"strings"
+	"time"
+)
+
+// Event is what happened, as any edge tells it: a command line, a webhook, a
+// runner's event file or a cron tick. Tag is set for a tag, Branch for a commit
+// on a branch; with neither the event is a bare commit.
+type Event struct {
+	Tag    string    `json:"tag,omitempty"`
+	Branch string    `json:"branch,omitempty"`
+	Commit string    `json:"commit"` // full hash, 40 or 64 hex digits
+	Time   time.Time `json:"time"`   // the commit's committer date
+}
+
+// ShortCommit is the commit's first 12 digits: a fixed length, so that names do
+// not depend on how many objects a clone holds.
+func ShortCommit(commit string) string {
+	if len(commit) > 12 {
+		return commit[:12]
+	}
+	return commit
+}
+
+// Target is the forge repository that a release goes to.
+type Target struct {
+	Forge      string `json:"forge,omitempty"` // github or gitea (Forgejo speaks gitea)
+	Server     string `json:"server"`          // base URL without a trailing slash, https://github.com
+	Repository string `json:"repository"`      // owner/name
+}
+
+func (t Target) String() string {
+	host := strings.TrimPrefix(strings.TrimPrefix(t.Server, "https://"), "http://")
+	return host + "/" + t.Repository
+}
+
+// Owner and Name are the two halves of Repository.
+func (t Target) Owner() string { o, _, _ := strings.Cut(t.Repository, "/"); return o }
+func (t Target) Name() string  { _, n, _ := strings.Cut(t.Repository, "/"); return n }

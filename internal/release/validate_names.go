@@ -1,0 +1,100 @@
+package release
+
+import (
+	"fmt"
+	"path"
+	"slices"
+)
+
+func (v *validator) assets() {
+	for i, p := range v.given.Assets {
+		field := at("assets", i)
+		v.glob(field, p)
+		if name := path.Base(p); p != "" && !isGlob(p) && !v.reported(field) && (FileName(name) != name || !safeName.MatchString(name)) {
+			v.add(field, "rename it: "+safeNameHint, "%q is a name that forges change", name)
+		}
+	}
+}
+
+// names looks for files that would get the same name: binaries in an archive,
+// and assets in the release.
+func (v *validator) names() {
+	b := v.sample()
+	b.builds() // fills in the platforms of each build
+	assets := assetNames{v: v, seen: map[string]string{}}
+	for _, reserved := range []string{ChecksumsName, ManifestName, FullNotesName} {
+		assets.seen[reserved] = "a file that Slipway makes itself"
+	}
+	for i, a := range v.cfg.Archives {
+		field, written := at("archives", i), i < len(v.given.Archives)
+		for _, p := range b.buildPlatforms() {
+			ids := b.buildsOn(p, a.Builds)
+			if len(ids) == 0 {
+				continue
+			}
+			v.sameBinary(field, written, ids)
+			for j, format := range a.Formats {
+				if format == "binary" && len(ids) > 1 && !v.reported(at(field+".formats", j)) {
+					v.add(at(field+".formats", j), "make one archive for each build", "format binary is one bare file, but %s and %s are both built for %s", ids[0], ids[1], p)
+				}
+				name, err := Expand(orDefault(a.Name, DefaultArchiveName), fileNames(b.on(p)))
+				if err == nil {
+					assets.add(field+".name", name+ending(format, p), fmt.Sprintf("%s for %s", field, p))
+				}
+			}
+		}
+	}
+	for i, p := range v.given.Assets {
+		if p != "" && !isGlob(p) {
+			assets.add(at("assets", i), path.Base(p), p)
+		}
+	}
+}
+
+func fileNames(vars map[string]string) map[string]string {
+	for k, value := range vars {
+		vars[k] = FileName(value)
+	}
+	return vars
+}
+
+// sameBinary reports two builds whose binaries would overwrite each other.
+func (v *validator) sameBinary(field string, written bool, ids []string) {
+	owner := map[string]string{}
+	for i, b := range v.cfg.Builds {
+		if !slices.Contains(ids, b.ID) || b.ID == "" {
+			continue
+		}
+		name := orDefault(b.Binary, b.ID)
+		other, taken := owner[name]
+		owner[name] = b.ID
+		place, which := field, field
+		if !written {
+			place, which = at("builds", i)+".binary", "the archive"
+		}
+		if taken && other != b.ID && !v.reported(place) {
+			v.add(place, "give one of them another `binary`, or put them into two archives", "builds %s and %s would both be %s in %s", other, b.ID, name, which)
+		}
+	}
+}
+
+// assetNames gathers the names of assets and who gives them.
+type assetNames struct {
+	v    *validator
+	seen map[string]string
+}
+
+// add reports a name that is taken, once for each field.
+func (n assetNames) add(field, name, by string) {
+	other, taken := n.seen[name]
+	if !taken {
+		n.seen[name] = by
+		if len(name) > 200 && !n.v.reported(field) {
+			n.v.add(field, "", "the asset %s… has a name of %d characters; at most 200 are kept by every forge", name[:40], len(name))
+		}
+		return
+	}
+	if !n.v.reported(field) {
+		n.v.add(field, "put {platform}, or another name, into it", "two assets would be named %s: that of %s, and that of %s", name, other, by)
+	}
+}

@@ -1,0 +1,133 @@
+// Package report renders a Report: for people as text and tables, for machines
+// as JSON.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/slipway-dev/slipway/internal/release"
+)
+
+// JSON writes one Report as indented JSON with a final newline.
+func JSON(w io.Writer, r release.Report) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r)
+}
+
+// Text writes how an operation went, for a person to read at its end. It does
+// not repeat the error, which the caller shows last.
+func Text(w io.Writer, r release.Report) {
+	switch r.Outcome {
+	case release.Published:
+		fmt.Fprintf(w, "%s is published as %s: %s\n", r.Plan.Tag, r.Plan.Class, r.Release.URL)
+		assets(w, r)
+	case release.Unchanged:
+		fmt.Fprintf(w, "%s is published already and equal to the plan: nothing to do\n%s\n", r.Plan.Tag, r.Release.URL)
+	case release.Built:
+		fmt.Fprintf(w, "built %s %s; nothing was published\n", r.Plan.Project, r.Plan.Version)
+		assets(w, r)
+	case release.Planned:
+		Plan(w, r)
+	case release.Skipped:
+		fmt.Fprintf(w, "nothing to release: %s\n", r.Decision.Reason)
+	}
+}
+
+func assets(w io.Writer, r release.Report) {
+	if len(r.Assets) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ASSET\tSIZE\tSHA-256\tSTATE")
+	for _, a := range r.Assets {
+		fmt.Fprintf(t, "%s\t%s\t%.12s…\t%s\n", a.Name, Size(a.Size), strings.TrimPrefix(a.Digest, "sha256:"), orDash(a.Action))
+	}
+	_ = t.Flush()
+	for _, s := range r.Steps {
+		if s.Outcome == "skipped" {
+			fmt.Fprintf(w, "\ncheck %s was skipped: %s", s.Name, s.Reason)
+		}
+	}
+	if r.Dist != "" {
+		fmt.Fprintf(w, "\nfiles are in %s\n", r.Dist)
+	}
+}
+
+// Plan writes what would exist.
+func Plan(w io.Writer, r release.Report) {
+	p := r.Plan
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	row("class", "%s%s", p.Class, flags(p))
+	row("why", "%s", r.Decision.Reason)
+	row("version", "%s", p.Version)
+	row("tag", "%s%s", p.Tag, map[bool]string{true: " (made by the release)"}[p.Branch != "" && !p.Snapshot])
+	row("commit", "%s of %s", p.Commit, p.Time.Format("2006-01-02 15:04:05 MST"))
+	if p.Target != nil {
+		row("target", "%s", p.Target)
+	} else {
+		row("target", "none: no forge repository was found or asked for")
+	}
+	row("notes", "since %s (%s)", orElse(p.Notes.Previous, "the first commit"), p.Notes.Reason)
+	for _, s := range p.Steps {
+		on := ""
+		if s.Platform != nil {
+			on = " on " + s.Platform.String()
+		}
+		row("check", "%s%s", s.Name, on)
+	}
+	for _, b := range p.Builds {
+		row("build", "%s for %s (%s)", b.ID, b.Platform, b.Builder)
+	}
+	for _, a := range p.Assets {
+		row("asset", "%s", a.Name)
+	}
+	for _, f := range p.Files {
+		row("asset", "%s", f)
+	}
+	row("hash", "%s", r.PlanHash)
+	_ = t.Flush()
+}
+
+func flags(p *release.Plan) string {
+	var f []string
+	if p.Prerelease {
+		f = append(f, "prerelease")
+	}
+	if p.Latest {
+		f = append(f, "latest")
+	}
+	if len(f) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(f, ", ") + ")"
+}
+
+// Size gives bytes as a person reads them.
+func Size(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
+}
+
+func orDash(s string) string { return orElse(s, "-") }
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
