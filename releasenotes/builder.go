@@ -37,7 +37,7 @@ func (b *Builder) Add(c Commit) {
 	}
 	owner, others := b.section.add(&c, &m, e.owner)
 	for _, parent := range c.Parents {
-		b.walk.put(parent, b.section, owner)
+		b.walk.put(parent, b.section, owner, false)
 		owner = others
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -201,6 +202,12 @@ func TestBuilderOptions(t *testing.T) {
 	if n.Counts != (releasenotes.Counts{Commits: 5, Listed: 3}) {
 		t.Errorf("counts %+v", n.Counts)
 	}
+	n = build(t, releasenotes.Options{Exclude: []string{"secret"}},
+		commit("6", "4 5", "Merge pull request #9 from a/c", "A secret"), commit("5", "4", "wip"),
+		commit("4", "2 3", "Merge pull request #8 from a/b", "feat: a secret"), commit("3", "2", "fix: part of it"), commit("2", "", "feat!: secret"))
+	if diff := cmp.Diff([]string{}, outline(n)); diff != "" {
+		t.Errorf("an excluded pull request or its commits are listed: %s", diff)
+	}
 	n = build(t, releasenotes.Options{Groups: []releasenotes.Group{{Title: "New", Types: []string{"feat"}}}}, commits...)
 	if diff := cmp.Diff([]string{"New: b"}, outline(n)); diff != "" {
 		t.Error(diff)
@@ -354,6 +361,7 @@ func TestBuilderIsCompact(t *testing.T) {
 		b.Add(commits[i])
 	}
 	grown := int64(liveHeap()) - int64(before)
+	runtime.KeepAlive(commits)
 	t.Logf("%d KiB live after 100,000 commits", grown>>10)
 	if grown > 25<<20 {
 		t.Errorf("%d bytes", grown)

@@ -102,12 +102,13 @@ func (c *Changelog) Add(commit Commit) error {
 	e, known := c.walk.take(commit.Hash)
 	s, owner := c.place(&commit, e, known)
 	m := Parse(commit.Subject, commit.Body)
+	spine := s == e.section && e.spine
 	if s.commits == 0 {
-		s.head = strings.Clone(commit.Hash)
+		s.head, spine = strings.Clone(commit.Hash), true
 	}
 	owner, others := s.add(&commit, &m, owner)
-	for _, parent := range commit.Parents {
-		c.walk.put(parent, s, owner)
+	for i, parent := range commit.Parents {
+		c.walk.put(parent, s, owner, spine && i == 0)
 		owner = others
 	}
 	if known {
@@ -127,7 +128,7 @@ func (c *Changelog) place(commit *Commit, e edge, known bool) (*section, int32) 
 			return c.unreleasedSection(), 0
 		}
 		for _, b := range e.behind {
-			b.follow(e.section)
+			b.follow(e.section, false)
 		}
 		return e.section, e.owner
 	}
@@ -140,18 +141,19 @@ func (c *Changelog) place(commit *Commit, e edge, known bool) (*section, int32) 
 		if e.section.age.Before(s.age) {
 			s.age = e.section.age
 		}
-		e.section.follow(s)
+		e.section.follow(s, e.spine)
 		for _, b := range e.behind {
-			b.follow(s)
+			b.follow(s, false)
 		}
 	}
 	return s, 0
 }
 
-// follow notes which release comes before s: the first that was met.
-func (s *section) follow(previous *section) {
-	if s.previous == "" && len(previous.tags) > 0 {
-		s.previous = previous.tags[0].Name
+// follow notes which release comes before s: the first that was met, but
+// rather the one that first parents lead to.
+func (s *section) follow(previous *section, spine bool) {
+	if len(previous.tags) > 0 && (s.previous == "" || (spine && !s.spined)) {
+		s.previous, s.spined = previous.tags[0].Name, spine
 	}
 }
 

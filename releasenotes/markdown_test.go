@@ -190,6 +190,7 @@ func withoutCode(s string) string {
 // Promise: a BREAKING CHANGE text can't break out of its entry.
 func FuzzBreakingNote(f *testing.F) {
 	f.Add("a\n\n- b\n- c\n```go\nd\n```\ne")
+	f.Add("* \x00\n\n0")
 	f.Add("```\n</code>\n# x")
 	f.Add("- - -\n* * *\n> x\n1. y\n\n\n    z")
 	f.Fuzz(func(t *testing.T, note string) {

@@ -25,7 +25,8 @@ type section struct {
 	head     string    // hash of the newest commit
 	age      time.Time // orders releases; never later than that of a release which contains this one
 	previous string
-	open     int // places at which the walk may still find commits of this section
+	spined   bool // previous is on the line of first parents
+	open     int  // places at which the walk may still find commits of this section
 	closed   bool
 }
 

@@ -16,6 +16,7 @@ type walk struct {
 type edge struct {
 	section *section
 	owner   int32
+	spine   bool // reached from the section's newest commit by first parents alone
 	// behind are newer sections which end here and don't know yet which
 	// release comes before them.
 	behind []*section
@@ -36,14 +37,15 @@ func (w *walk) take(hash string) (edge, bool) {
 // children disagree, the older release wins; within one, a commit that came by
 // itself does not belong to a pull request, and one that two brought belongs
 // to the one merged first.
-func (w *walk) put(hash string, s *section, owner int32) {
+func (w *walk) put(hash string, s *section, owner int32, spine bool) {
 	e, ok := w.frontier[hash]
 	switch {
 	case !ok:
 		s.open++
-		w.frontier[strings.Clone(hash)] = edge{section: s, owner: owner}
+		w.frontier[strings.Clone(hash)] = edge{section: s, owner: owner, spine: spine}
 		return
 	case e.section == s:
+		e.spine = e.spine || spine
 		if owner == 0 || (e.owner != 0 && owner > e.owner) {
 			e.owner = owner
 		}
@@ -55,7 +57,7 @@ func (w *walk) put(hash string, s *section, owner int32) {
 			loser.open--
 			w.shrunk = append(w.shrunk, loser)
 		}
-		e.section, e.owner = s, owner
+		e.section, e.owner, e.spine = s, owner, spine
 	case s.previous == "" && !slices.Contains(e.behind, s):
 		s.open++
 		e.behind = append(e.behind, s)

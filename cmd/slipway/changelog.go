@@ -14,7 +14,7 @@ import (
 // changelog prints the notes of every release; with --tag, of those of the
 // tag's series up to it.
 func (a *app) changelog(ctx context.Context) error {
-	l, err := a.load(ctx, true)
+	l, err := a.load(ctx)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (a *app) changelog(ctx context.Context) error {
 		return release.Invalidf("", "notes.%v", err)
 	}
 	defer c.Close()
-	if err := l.repo.LogAll(ctx, l.project.Event.Commit, cfg.Notes.Paths, c.Add); err != nil {
+	if err := l.repo.Log(ctx, "", l.project.Event.Commit, cfg.Notes.Paths, c.Add); err != nil {
 		return err
 	}
 	_, err = c.WriteTo(a.out)

@@ -51,7 +51,6 @@ func (a *app) classify(ctx context.Context, tags []string, explain bool) error {
 	if err != nil {
 		return err
 	}
-	a.warn(release.Unreachable(classes))
 	out := bufio.NewWriterSize(a.out, 64<<10)
 	w := &decisionWriter{w: out, json: a.json, explain: explain}
 	if given == nil {
@@ -124,7 +123,7 @@ func (a *app) classes(ctx context.Context, wantEvent bool) ([]release.Class, rel
 		}
 		return a.classesOfFile("")
 	}
-	l, err := a.load(ctx, false)
+	l, err := a.load(ctx)
 	if err != nil && !wantEvent && release.KindOf(err) == release.Invalid {
 		if _, _, herr := repo.Head(ctx); herr != nil { // no commit to read a config from
 			main, _ := repo.DefaultBranch(ctx, "")

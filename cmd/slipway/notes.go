@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -8,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slipway-dev/slipway/internal/engine"
-	"github.com/slipway-dev/slipway/internal/project"
 	"github.com/slipway-dev/slipway/internal/release"
 	"github.com/slipway-dev/slipway/releasenotes"
 )
@@ -42,7 +42,7 @@ With --all, the notes of every release there was, newest first: a changelog.`,
 }
 
 func (a *app) notes(ctx context.Context, limit int) error {
-	l, err := a.load(ctx, true)
+	l, err := a.load(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,9 +73,5 @@ func (a *app) notes(ctx context.Context, limit int) error {
 // made of any repository.
 func (l loaded) notesConfig() release.Config {
 	cfg := l.project.Config
-	name := cfg.Project
-	if name == "" {
-		name = project.Name(l.repo, l.target)
-	}
-	return release.Config{Project: name, Classes: cfg.Classes, Notes: cfg.Notes}
+	return release.Config{Project: cmp.Or(cfg.Project, l.name), Classes: cfg.Classes, Notes: cfg.Notes}
 }

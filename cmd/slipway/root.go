@@ -46,14 +46,13 @@ Exit codes: 0 done (or nothing to do), 1 failed, 2 bad usage or config,
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:              "slipway",
-		Short:            "Take a commit to a release",
-		Long:             rootLong,
-		SilenceErrors:    true,
-		SilenceUsage:     true,
-		Args:             cobra.NoArgs,
-		PersistentPreRun: func(*cobra.Command, []string) { a.began = true },
-		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:           "slipway",
+		Short:         "Take a commit to a release",
+		Long:          rootLong,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          unknownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f := root.PersistentFlags()
 	f.StringVarP(&a.dir, "dir", "C", ".", "work in this folder, or any repository above it")
@@ -66,10 +65,30 @@ func (a *app) root() *cobra.Command {
 	} {
 		for _, c := range commands {
 			c.GroupID = group
+			c.RunE = a.beginning(c.RunE)
 			root.AddCommand(c)
 		}
 	}
 	return root
+}
+
+// beginning notes that a command's own code begins.
+func (a *app) beginning(do func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		a.began = true
+		return do(cmd, args)
+	}
+}
+
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "see `slipway --help`"
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean `slipway " + near[0] + "`?"
+	}
+	return release.Invalidf(hint, "there is no command %q", args[0])
 }
 
 // which adds the flags that say which commit is meant.

@@ -85,7 +85,6 @@ func (a *app) checked(ctx context.Context) (file string, cfg release.Config, ps 
 	if fatal, _ := ps.Split(); len(fatal) > 0 {
 		return file, cfg, ps, nil
 	}
-	classes := cfg.Classes
 	facts, err := config.Detect(os.DirFS(top), filepath.Base(top))
 	if err != nil {
 		return file, cfg, nil, err
@@ -96,7 +95,7 @@ func (a *app) checked(ctx context.Context) (file string, cfg release.Config, ps 
 		}
 	}
 	full, more := config.Complete(cfg, facts)
-	for _, p := range append(more, release.Unreachable(classes)...) {
+	for _, p := range more {
 		if p.File == "" {
 			p.File = file
 		}
@@ -188,7 +187,7 @@ func (a *app) schemaCommand() *cobra.Command {
 		Short: "Print the JSON schema of .slipway.yaml",
 		Long: `Print the JSON schema of .slipway.yaml, made from the types that read it. Editors with
 the YAML language server complete and check the file with it.`,
-		Example: `  slipway schema > slipway.schema.json`,
+		Example: `  slipway schema > .slipway.schema.json`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			b, err := config.Schema()

@@ -37,15 +37,11 @@ func remote(ctx context.Context, repo *git.Repo) (name, url string, err error) {
 
 // target finds the forge's repository: flags, then the workflow's variables,
 // then the git remote. It is nil when none of them tells one.
-func (a *app) target(ctx context.Context, repo *git.Repo) (*release.Target, error) {
+func (a *app) target(remoteURL string) (*release.Target, error) {
 	server := cmp.Or(a.server, a.getenv("SLIPWAY_SERVER"), a.getenv("GITHUB_SERVER_URL"))
 	name := cmp.Or(a.repo, a.getenv("SLIPWAY_REPOSITORY"), a.getenv("GITHUB_REPOSITORY"))
 	if server == "" || name == "" {
-		_, url, err := remote(ctx, repo)
-		if err != nil {
-			return nil, err
-		}
-		if s, owner, n, ok := git.ParseRemote(url); ok {
+		if s, owner, n, ok := git.ParseRemote(remoteURL); ok {
 			server, name = cmp.Or(server, s), cmp.Or(name, owner+"/"+n)
 		}
 	}

@@ -17,26 +17,27 @@ import (
 // loaded is a repository with everything that was found out about the request.
 type loaded struct {
 	repo    *git.Repo
-	remote  string
+	remote  string // the git remote's name
+	name    string // of the repository; empty when nothing tells it
 	target  *release.Target
 	project project.Project
 }
 
 // load opens the repository and reads the config that counts.
-func (a *app) load(ctx context.Context, forForge bool) (loaded, error) {
+func (a *app) load(ctx context.Context) (loaded, error) {
 	var l loaded
 	var err error
 	if l.repo, err = git.Open(ctx, a.dir); err != nil {
 		return l, err
 	}
-	if l.remote, _, err = remote(ctx, l.repo); err != nil {
+	var url string
+	if l.remote, url, err = remote(ctx, l.repo); err != nil {
 		return l, err
 	}
-	if forForge {
-		if l.target, err = a.target(ctx, l.repo); err != nil {
-			return l, err
-		}
+	if l.target, err = a.target(url); err != nil {
+		return l, err
 	}
+	l.name = project.Name(l.target, url)
 	s := project.Selection{Tag: a.tag, Commit: a.commit, Branch: a.branch}
 	if s == (project.Selection{}) {
 		s = project.FromRunner(a.getenv)
@@ -80,9 +81,12 @@ func (a *app) work(ctx context.Context, g goal) error {
 func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 	var none release.Report
 	publish := g.to == engine.ToRelease
-	l, err := a.load(ctx, publish || g.to == engine.ToPlan && !g.snapshot)
+	l, err := a.load(ctx)
 	if err != nil {
 		return none, err
+	}
+	if g.to == engine.ToBuild || g.snapshot {
+		l.target = nil // nothing of a build depends on where it would go
 	}
 	if publish && l.target == nil {
 		return none, release.Invalidf("give --server and --repo, or add a git remote", "no forge repository is known")
@@ -102,7 +106,7 @@ func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 		}
 		return ws.At(ctx, l.project.Event.Commit)
 	}
-	cfg, err := l.project.Complete(project.Name(l.repo, l.target), func() (string, error) { return source(ctx) })
+	cfg, err := l.project.Complete(l.name, func() (string, error) { return source(ctx) })
 	if err != nil {
 		return none, err
 	}

@@ -24,7 +24,7 @@ const FileName = ".slipway.yaml"
 // hostile one from costing more than a second.
 const (
 	maxSize   = 1 << 20 // bytes
-	maxTokens = 40_000
+	maxTokens = 20_000
 	maxDepth  = 64
 	maxValues = 50_000 // once aliases are followed
 	maxShown  = 100    // problems

@@ -265,7 +265,7 @@ builds:
 
 // hostile are files that would cost much time, memory or stack.
 func hostile() map[string]string {
-	bomb := "builds:\n  - &a {id: a, platforms: &p [" + strings.Repeat("linux/amd64, ", 300) + "]}\n" + strings.Repeat("  - {<<: *a, env: {A: b}}\n", 3000)
+	bomb := "builds:\n  - &a {id: a, platforms: &p [" + strings.Repeat("linux/amd64, ", 300) + "]}\n" + strings.Repeat("  - {<<: *a, env: {A: b}}\n", 1000)
 	merges := "builds:\n  - &m0 {id: a}\n"
 	for i := range 60 {
 		merges += fmt.Sprintf("  - &m%d {<<: [*m%d, *m%d, *m%d]}\n", i+1, i, i, i)
@@ -278,14 +278,14 @@ func hostile() map[string]string {
 		"deep keys":        strings.Repeat("? ", maxSize/4),
 		"deep indentation": deepIndentation(1000),
 		"many keys":        strings.Repeat("a: b\n", maxSize/8),
-		"many wrong keys":  manyKeys(9000),
-		"many entries":     "assets:\n" + strings.Repeat("- /b\n", 15000),
+		"many wrong keys":  manyKeys(5000),
+		"many entries":     "assets:\n" + strings.Repeat("- /b\n", 8000),
 		"alias bomb":       bomb,
 		"merge bomb":       merges,
-		"many builds":      "builds:\n" + strings.Repeat("- {id: a}\n", 5000) + "archives:\n" + strings.Repeat("- {id: a}\n", 1500),
+		"many builds":      "builds:\n" + strings.Repeat("- {id: a}\n", 2000) + "archives:\n" + strings.Repeat("- {id: a}\n", 800),
 		"many tags":        "project: " + strings.Repeat("!!str ", maxSize/8),
-		"many anchors":     "project: " + strings.Repeat("&a ", 10000) + "x",
-		"many documents":   strings.Repeat("---\na: b\n", 7000),
+		"many anchors":     "project: " + strings.Repeat("&a ", 5000) + "x",
+		"many documents":   strings.Repeat("---\na: b\n", 4000),
 		"many comments":    strings.Repeat("#\n", 30000) + "x",
 	}
 }

@@ -138,11 +138,11 @@ func (r *run) classify(ctx context.Context) (release.Decision, error) {
 // snapshot is the decision for a commit that nobody will publish: its version
 // goes on from the last one.
 func (r *run) snapshot(ctx context.Context) (release.Decision, error) {
-	h, err := r.readTags(ctx, r.req.Event.Commit)
+	tags, err := r.readTags(ctx)
 	if err != nil {
 		return release.Decision{}, err
 	}
-	return release.SnapshotDecision(r.req.Event, release.LastVersion(h)), nil
+	return release.SnapshotDecision(r.req.Event, release.LastVersion(tags)), nil
 }
 
 func (r *run) plan(ctx context.Context, d release.Decision) (release.Plan, error) {
@@ -162,7 +162,7 @@ func (r *run) plan(ctx context.Context, d release.Decision) (release.Plan, error
 // plan tells of, gets it and plans again.
 func (r *run) newPlan(ctx context.Context, d release.Decision) (release.Plan, error) {
 	for {
-		h, err := r.readTags(ctx, d.Commit)
+		h, err := r.history(ctx, d)
 		if err != nil {
 			return release.Plan{}, err
 		}
@@ -249,20 +249,39 @@ func (r *run) stage(name string, do func(progress.Stage) (summary string, err er
 	return err
 }
 
-// readTags reads the repository's tags, and which of them a commit descends
-// from.
-func (r *run) readTags(ctx context.Context, commit string) (release.History, error) {
-	merged := map[string]bool{}
-	err := r.Repo.Tags(ctx, commit, func(t git.Tag) error { merged[t.Name] = true; return nil })
-	if err != nil {
-		return release.History{}, err
-	}
+// history reads the tags and finds, among those that may be it, the previous
+// release: asking for one tag at a time costs as much as lies between, not as
+// much as the whole history.
+func (r *run) history(ctx context.Context, d release.Decision) (release.History, error) {
 	var h release.History
-	err = r.Repo.Tags(ctx, "", func(t git.Tag) error {
-		h.Tags = append(h.Tags, release.HistoryTag{Name: t.Name, Commit: t.Commit, Time: t.CommitTime, Merged: merged[t.Name]})
+	var err error
+	if h.Tags, err = r.readTags(ctx); err != nil {
+		return h, err
+	}
+	c, err := release.NewClassifier(r.req.Config.Classes)
+	if err != nil {
+		return h, err
+	}
+	for _, p := range c.Predecessors(d, r.req.Event.Time, h.Tags) {
+		merged, err := r.Repo.IsAncestor(ctx, p.Commit, d.Commit)
+		if err != nil {
+			return h, err
+		}
+		if merged {
+			h.Previous = &p
+			break
+		}
+	}
+	return h, nil
+}
+
+func (r *run) readTags(ctx context.Context) ([]release.HistoryTag, error) {
+	var tags []release.HistoryTag
+	err := r.Repo.Tags(ctx, "", func(t git.Tag) error {
+		tags = append(tags, release.HistoryTag{Name: t.Name, Commit: t.Commit, Time: t.CommitTime})
 		return nil
 	})
-	return h, err
+	return tags, err
 }
 
 func forgeRelease(r forge.Release) *release.ForgeRelease {

@@ -5,7 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/slipway-dev/slipway/internal/build"
 	"github.com/slipway-dev/slipway/internal/forge"
@@ -26,6 +30,9 @@ type made struct {
 func (r *run) make(ctx context.Context, p release.Plan, limits forge.Limits, j *journal) (made, error) {
 	source, err := r.req.Source(ctx)
 	if err != nil {
+		return made{}, err
+	}
+	if err := ignored(r.req.Dist); err != nil {
 		return made{}, err
 	}
 	if err := r.check(ctx, p, source, nil, j); err != nil {
@@ -53,6 +60,18 @@ func (r *run) make(ctx context.Context, p release.Plan, limits forge.Limits, j *
 		r.report.Assets = append(r.report.Assets, release.ReportAsset{Artifact: a, File: a.Path})
 	}
 	return m, checkSizes(m.artifacts, limits)
+}
+
+// ignored makes the folder for the artifacts so that `git status` does not tell
+// of it; a folder that is there already is the user's affair.
+func ignored(dist string) error {
+	if _, err := os.Stat(dist); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(dist, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dist, ".gitignore"), []byte("*\n"), 0o644)
 }
 
 // check runs the checks that come before the builds, or, with binaries, those
@@ -155,7 +174,7 @@ func (r *run) notes(ctx context.Context, p release.Plan, limits forge.Limits) (t
 		}
 		text, full = body(p, markdown, limits.NotesSize)
 		r.report.Notes = markdown
-		return fmt.Sprintf("%d commits since %s", n.Counts.Commits, orElse(p.Notes.Previous, "the first")), nil
+		return fmt.Sprintf("%d of %d commits are told", n.Counts.Listed, n.Counts.Commits), nil
 	})
 	return text, full, err
 }
@@ -180,6 +199,9 @@ func (r *run) pack(ctx context.Context, p release.Plan, source string, binaries 
 func checkSizes(artifacts []release.Artifact, limits forge.Limits) error {
 	var ps release.Problems
 	for _, a := range artifacts {
+		if a.Size == 0 {
+			ps = append(ps, release.Problem{Message: fmt.Sprintf("asset %s is empty", a.Name), Hint: "GitHub takes no empty assets, and nobody has a use for one"})
+		}
 		if limits.AssetSize > 0 && a.Size > limits.AssetSize {
 			ps = append(ps, release.Problem{Message: fmt.Sprintf("asset %s has %s; the forge takes %s", a.Name, report.Size(a.Size), report.Size(limits.AssetSize))})
 		}

@@ -140,6 +140,11 @@ func (e *Engine) readManifest(ctx context.Context, r forge.Release) (release.Man
 
 // explain gives an error of the forge its kind and its hint, once.
 func explain(err error, p release.Plan) error {
+	var said *release.Error
+	var problems release.Problems
+	if errors.As(err, &said) || errors.As(err, &problems) {
+		return err
+	}
 	kind, hint := release.Failed, ""
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -21,28 +21,18 @@ const (
 )
 
 // Log yields the commits that are in to's history and not in from's (all of
-// to's history when from is empty), newest first, as git log does. With paths
+// to's history when from is empty), in topological order: no commit before all
+// of its children, and lines of history not mixed. With paths
 // (git pathspecs from the top of the tree; * stays within a folder, ** does
 // not) only the commits that touch them. Authors go through the .mailmap of
 // to. Commit.Time is the committer date. Messages are UTF-8, those in an
 // undeclared encoding are read as Windows-1252, and one longer than 1 MiB is cut.
 func (r *Repo) Log(ctx context.Context, from, to string, paths []string, yield func(releasenotes.Commit) error) error {
-	return r.log(ctx, from, to, paths, yield)
-}
-
-// LogAll is Log for the whole history of to, in topological order: no commit
-// before all of its children, and lines of history not mixed.
-func (r *Repo) LogAll(ctx context.Context, to string, paths []string, yield func(releasenotes.Commit) error) error {
-	return r.log(ctx, "", to, paths, yield, "--topo-order")
-}
-
-func (r *Repo) log(ctx context.Context, from, to string, paths []string, yield func(releasenotes.Commit) error, options ...string) error {
 	revs, err := rangeArgs(from, to)
 	if err != nil {
 		return err
 	}
-	args := append([]string{"log", "-z", "--no-notes", "--format=" + logFormat}, options...)
-	args = append(append(args, "--end-of-options"), revs...)
+	args := append([]string{"log", "-z", "--no-notes", "--topo-order", "--format=" + logFormat, "--end-of-options"}, revs...)
 	c := r.command(append(append(args, "--"), paths...)...)
 	c.Env = append(r.mailmapEnv(to), "GIT_GLOB_PATHSPECS=1")
 	err = r.stream(ctx, c, func(out io.Reader) error { return readLog(out, yield) })

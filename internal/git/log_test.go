@@ -72,8 +72,8 @@ func TestLogRange(t *testing.T) {
 	src.WriteCommit("o", "", "o")
 	r := open(t, src.Dir)
 	for _, c := range []struct{ from, to, want string }{
-		{"", "main", "c m b s a"},
-		{"v1", "main", "c m b s"},
+		{"", "main", "c m s b a"},
+		{"v1", "main", "c m s b"},
 		{"side1", "main", "c m b"},
 		{"other", "v1", ""},
 		{"main", "main", ""},
@@ -89,9 +89,9 @@ func TestLogRange(t *testing.T) {
 	}
 }
 
-// LogAll keeps lines of history together, children before parents, even when
+// Log keeps lines of history together, children before parents, even when
 // clocks were wrong.
-func TestLogAllIsTopological(t *testing.T) {
+func TestLogIsTopological(t *testing.T) {
 	t.Parallel()
 	src := gittest.New(t)
 	for i, name := range []string{"a", "b", "c"} {
@@ -99,7 +99,7 @@ func TestLogAllIsTopological(t *testing.T) {
 		src.GitEnv([]string{date}, "commit", "-q", "--allow-empty", "-m", name)
 	}
 	var got []string
-	err := open(t, src.Dir).LogAll(t.Context(), "HEAD", nil, func(c releasenotes.Commit) error {
+	err := open(t, src.Dir).Log(t.Context(), "", "HEAD", nil, func(c releasenotes.Commit) error {
 		got = append(got, c.Subject)
 		return nil
 	})

@@ -27,9 +27,12 @@ type Options struct {
 	Plan     release.Plan
 	Binaries []release.Binary // of all builds that the plan's archives name
 	Texts    []Text           // further assets that the caller has written
-	Parallel int              // assets packed at a time; 0: as many as the machine has processors
+	Parallel int              // assets packed at a time; 0: one a processor, but no more than 4
 	Stage    progress.Stage
 }
+
+// mostParallel keeps the compressors together below 60 MB on a large machine.
+const mostParallel = 4
 
 // Text is an asset made of text, such as the full notes.
 type Text struct {
@@ -55,7 +58,7 @@ func Artifacts(ctx context.Context, o Options) ([]release.Artifact, error) {
 	}
 	defer source.Close()
 	if o.Parallel <= 0 {
-		o.Parallel = runtime.GOMAXPROCS(0)
+		o.Parallel = min(runtime.GOMAXPROCS(0), mostParallel)
 	}
 	p := &packer{Options: o, folder: folder, source: source}
 	assets, err := p.assets()

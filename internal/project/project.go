@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/git"
@@ -102,11 +103,12 @@ func (p *Project) read(ctx context.Context, commit, file string) ([]byte, error)
 	return committed, nil
 }
 
-// Complete fills in every default. source is a folder with the commit's files;
-// it is asked for only when something must be found in them.
+// Complete fills in every default. name is the repository's, empty when no
+// remote tells it; source is a folder with the commit's files, asked for only
+// when something must be found in them.
 func (p *Project) Complete(name string, source func() (string, error)) (release.Config, error) {
-	facts := config.Facts{RepositoryName: name, DefaultBranch: p.Branch}
-	if p.Config.Builds == nil {
+	facts := config.Facts{RepositoryName: name}
+	if p.Config.Builds == nil || p.Config.Project == "" && name == "" {
 		dir, err := source()
 		if err != nil {
 			return release.Config{}, err
@@ -114,7 +116,10 @@ func (p *Project) Complete(name string, source func() (string, error)) (release.
 		if facts, err = config.Detect(os.DirFS(dir), name); err != nil {
 			return release.Config{}, err
 		}
-		facts.DefaultBranch = p.Branch
+	}
+	facts.DefaultBranch = p.Branch
+	if name == "" && facts.Module == "" {
+		facts.RepositoryName = filepath.Base(p.Repo.Dir)
 	}
 	cfg, problems := config.Complete(p.Config, facts)
 	for i := range problems {
@@ -130,10 +135,18 @@ func (p *Project) Complete(name string, source func() (string, error)) (release.
 	return cfg, nil
 }
 
-// Name is the repository's name as its remote or folder has it.
-func Name(repo *git.Repo, target *release.Target) string {
+// Name is the repository's name as its forge or its remote has it; a clone's
+// folder may be called anything, so it does not count.
+func Name(target *release.Target, remoteURL string) string {
 	if target != nil {
 		return path.Base(target.Repository)
 	}
-	return filepath.Base(repo.Dir)
+	if remoteURL == "" {
+		return ""
+	}
+	name := path.Base(strings.TrimSuffix(strings.TrimRight(filepath.ToSlash(remoteURL), "/"), ".git"))
+	if _, after, ok := strings.Cut(name, ":"); ok {
+		name = after
+	}
+	return strings.Trim(name, "./")
 }

@@ -61,7 +61,7 @@ func (p Part) Make(ctx context.Context, log io.Writer) (Made, error) {
 		return Made{Dir: dir}, nil
 	}
 	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return Made{}, err
+		return Made{}, fmt.Errorf("make the cache of parts: %w; SLIPWAY_PARTS names another directory", err)
 	}
 	lock := flock.New(dir + ".lock")
 	if _, err := lock.TryLockContext(ctx, 200*time.Millisecond); err != nil {

@@ -144,16 +144,16 @@ func copyConfig(repo *git.Repo, dir string) error {
 // nextTag is a tag that does not exist yet: the last version with its last
 // number raised, or v0.1.0.
 func nextTag(ctx context.Context, repo *git.Repo) (string, error) {
-	var h release.History
+	var tags []release.HistoryTag
 	err := repo.Tags(ctx, "", func(t git.Tag) error {
-		h.Tags = append(h.Tags, release.HistoryTag{Name: t.Name, Commit: t.Commit, Time: t.CommitTime, Merged: true})
+		tags = append(tags, release.HistoryTag{Name: t.Name, Commit: t.Commit, Time: t.CommitTime})
 		return nil
 	})
 	if err != nil {
 		return "", err
 	}
 	var major, minor, patch int
-	if n, _ := fmt.Sscanf(release.LastVersion(h), "%d.%d.%d", &major, &minor, &patch); n < 2 {
+	if n, _ := fmt.Sscanf(release.LastVersion(tags), "%d.%d.%d", &major, &minor, &patch); n < 2 {
 		return "v0.1.0", nil
 	}
 	return fmt.Sprintf("v%d.%d.%d", major, minor, patch+1), nil

@@ -140,35 +140,46 @@ func TestTagOrder(t *testing.T) {
 	}
 }
 
-func TestPreviousRelease(t *testing.T) {
+// The notes begin after the last release of the same class and series.
+func TestPredecessors(t *testing.T) {
 	t.Parallel()
-	tag := func(name string, day int, merged bool) release.HistoryTag {
-		return release.HistoryTag{Name: name, Commit: strings.Repeat("a", 38) + name[len(name)-2:], Time: at.AddDate(0, 0, day-40), Merged: merged}
+	tag := func(name string, day int) release.HistoryTag {
+		return release.HistoryTag{Name: name, Commit: strings.Repeat("a", 38) + name[len(name)-2:], Time: at.AddDate(0, 0, day-40)}
 	}
-	h := release.History{Tags: []release.HistoryTag{
-		tag("v0.9.0", 1, true), tag("v0.10.0", 2, true), tag("v0.10.1", 9, false), tag("v1.0.0-rc1", 4, true),
-		tag("cli/v0.1.0", 3, true), tag("nightly-1", 5, true), tag("nightly-2", 6, true), tag("v2.0.0", 30, false),
-	}}
+	tags := []release.HistoryTag{
+		tag("v0.9.0", 1), tag("v0.10.0", 2), tag("v1.0.0-rc1", 4), tag("cli/v0.1.0", 3), tag("nightly-1", 5), tag("nightly-2", 6), tag("v2.0.0", 30),
+	}
 	c, err := release.NewClassifier(release.DefaultClasses("main"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for of, want := range map[string]string{
-		"v1.0.0": "v0.10.0", "v0.10.0": "v0.9.0", "v0.9.0": "", "v1.0.0-rc2": "v1.0.0-rc1", "v0.11.0-rc1": "v0.10.0",
-		"cli/v0.2.0": "cli/v0.1.0", "web/v1.0.0": "", "nightly-3": "nightly-2", "latest": "",
+	for of, want := range map[string][]string{
+		"v1.0.0": {"v0.10.0", "v0.9.0", "v1.0.0-rc1"}, "v0.10.0": {"v0.9.0"}, "v0.9.0": nil,
+		"v1.0.0-rc2": {"v1.0.0-rc1", "v0.10.0", "v0.9.0"}, "v0.11.0-rc1": {"v0.10.0", "v0.9.0"},
+		"cli/v0.2.0": {"cli/v0.1.0"}, "web/v1.0.0": nil, "nightly-3": {"nightly-2", "nightly-1"}, "latest": nil,
 	} {
 		d, err := c.Classify(release.Event{Tag: of, Commit: commit, Time: at})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, reason := c.Previous(d, at, h)
-		if got.Name != want || reason == "" {
-			t.Errorf("before %s came %q (%s), want %q", of, got.Name, reason, want)
+		var got []string
+		for _, p := range c.Predecessors(d, at, tags) {
+			got = append(got, p.Name)
+			if p.Reason == "" {
+				t.Errorf("%s before %s has no reason", p.Name, of)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("before %s (-want +got):\n%s", of, diff)
 		}
 	}
 	d, _ := c.Classify(release.Event{Branch: "main", Commit: commit, Time: at})
-	if got, _ := c.Previous(d, at, h); got.Name != "nightly-2" {
-		t.Errorf("before a first development release came %q, want the newest tag", got.Name)
+	if got := c.Predecessors(d, at, tags); got[0].Name != "v2.0.0" || got[1].Name != "nightly-2" {
+		t.Errorf("before a first development release came %v, want the newest tag", got)
+	}
+	made := append(tags, release.HistoryTag{Name: "dev-000000000000", Commit: strings.Repeat("0", 40), Time: at.AddDate(-1, 0, 0)})
+	if got := c.Predecessors(d, at, made); got[0].Name != "dev-000000000000" {
+		t.Errorf("before a development release came %v, want the last one", got)
 	}
 }
 

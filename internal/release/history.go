@@ -2,6 +2,7 @@ package release
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -9,6 +10,9 @@ import (
 type History struct {
 	// Tags are all tags of the repository that point at a commit, in any order.
 	Tags []HistoryTag
+	// Previous is the release that the notes begin after: the first of
+	// Predecessors that the commit descends from; nil when there is none.
+	Previous *Predecessor
 }
 
 // HistoryTag is a tag of the past.
@@ -16,64 +20,85 @@ type HistoryTag struct {
 	Name   string
 	Commit string
 	Time   time.Time // the commit's
-	Merged bool      // the release's commit has it among its ancestors, or is it
 }
 
-// Previous finds the release that the notes begin after: the highest earlier
-// tag of the same class and series that the commit descends from. A first of
-// its class goes by the series alone; a commit on a branch by the newest tag of
-// any kind. No previous release is an empty tag with a reason.
-func (c *Classifier) Previous(d Decision, at time.Time, h History) (HistoryTag, string) {
+// Predecessor is a tag that the notes may begin after, and why.
+type Predecessor struct {
+	HistoryTag
+	Reason string
+}
+
+// Predecessors lists the tags that may be the previous release, the likeliest
+// first: those of the same class and series from the highest down, then those
+// of the series alone. Before a commit on a branch these are the class's own
+// releases, then tags of any kind, from the newest back. The caller takes the
+// first that the commit descends from.
+func (c *Classifier) Predecessors(d Decision, at time.Time, tags []HistoryTag) []Predecessor {
 	if d.Branch != "" {
-		return c.previousOfBranch(d, h)
+		return c.predecessorsOnBranch(d, tags)
 	}
 	own := ParseTag(d.Tag)
-	var sameClass, sameSeries *HistoryTag
-	for i := range h.Tags {
-		t := &h.Tags[i]
+	var sameClass, sameSeries []HistoryTag
+	for _, t := range tags {
 		name := ParseTag(t.Name)
-		if !t.Merged || t.Name == d.Tag || name.Series != own.Series || CompareTags(name, t.Time, own, at) >= 0 {
+		if t.Name == d.Tag || name.Series != own.Series || CompareTags(name, t.Time, own, at) >= 0 {
 			continue
 		}
-		if later(t, sameSeries) {
-			sameSeries = t
-		}
-		if later(t, sameClass) && c.classOf(*t) == d.Class {
-			sameClass = t
+		if c.classOf(t) == d.Class {
+			sameClass = append(sameClass, t)
+		} else {
+			sameSeries = append(sameSeries, t)
 		}
 	}
-	switch {
-	case sameClass != nil:
-		return *sameClass, fmt.Sprintf("%s is the %s release before %s", sameClass.Name, d.Class, d.Tag)
-	case sameSeries != nil:
-		return *sameSeries, fmt.Sprintf("no %s release came before; %s is the tag before %s", d.Class, sameSeries.Name, d.Tag)
-	case own.Series != "":
-		return HistoryTag{}, fmt.Sprintf("no tag %s… came before %s", own.Series, d.Tag)
+	descending := func(a, b HistoryTag) int {
+		return CompareTags(ParseTag(b.Name), b.Time, ParseTag(a.Name), a.Time)
 	}
-	return HistoryTag{}, fmt.Sprintf("no tag came before %s", d.Tag)
+	slices.SortFunc(sameClass, descending)
+	slices.SortFunc(sameSeries, descending)
+	return append(
+		because(sameClass, func(t HistoryTag) string {
+			return fmt.Sprintf("%s is the %s release before %s", t.Name, d.Class, d.Tag)
+		}),
+		because(sameSeries, func(t HistoryTag) string {
+			return fmt.Sprintf("no %s release came before; %s is the tag before %s", d.Class, t.Name, d.Tag)
+		})...)
 }
 
-func (c *Classifier) previousOfBranch(d Decision, h History) (HistoryTag, string) {
-	var newest, own *HistoryTag
-	for i := range h.Tags {
-		t := &h.Tags[i]
-		if !t.Merged || t.Commit == d.Commit {
-			continue
-		}
-		if newest == nil || t.Time.After(newest.Time) {
-			newest = t
-		}
-		if c.makerOf(t.Name, t.Commit) == d.Class && (own == nil || t.Time.After(own.Time)) {
-			own = t
+func (c *Classifier) predecessorsOnBranch(d Decision, tags []HistoryTag) []Predecessor {
+	var own, other []HistoryTag
+	for _, t := range tags {
+		switch {
+		case t.Commit == d.Commit:
+		case c.makerOf(t.Name, t.Commit) == d.Class:
+			own = append(own, t)
+		default:
+			other = append(other, t)
 		}
 	}
-	switch {
-	case own != nil:
-		return *own, fmt.Sprintf("%s is the %s release before", own.Name, d.Class)
-	case newest != nil:
-		return *newest, fmt.Sprintf("no %s release came before; %s is the newest tag", d.Class, newest.Name)
+	newest := func(a, b HistoryTag) int { return b.Time.Compare(a.Time) }
+	slices.SortStableFunc(own, newest)
+	slices.SortStableFunc(other, newest)
+	return append(
+		because(own, func(t HistoryTag) string { return fmt.Sprintf("%s is the %s release before", t.Name, d.Class) }),
+		because(other, func(t HistoryTag) string {
+			return fmt.Sprintf("no %s release came before; %s is the newest tag", d.Class, t.Name)
+		})...)
+}
+
+func because(tags []HistoryTag, why func(HistoryTag) string) []Predecessor {
+	out := make([]Predecessor, len(tags))
+	for i, t := range tags {
+		out[i] = Predecessor{HistoryTag: t, Reason: why(t)}
 	}
-	return HistoryTag{}, "no tag came before"
+	return out
+}
+
+// noPredecessor says why the notes begin at the first commit.
+func noPredecessor(d Decision) string {
+	if series := ParseTag(d.Tag).Series; d.Branch == "" && series != "" {
+		return fmt.Sprintf("no tag %s… came before %s", series, d.Tag)
+	}
+	return "no tag came before"
 }
 
 // newestOfClass reports whether no tag of the class, anywhere in the
@@ -97,21 +122,14 @@ func (c *Classifier) classOf(t HistoryTag) string {
 	return d.Class
 }
 
-func later(t, than *HistoryTag) bool {
-	return than == nil || CompareTags(ParseTag(t.Name), t.Time, ParseTag(than.Name), than.Time) > 0
-}
-
-// LastVersion is the highest version among the tags that the commit descends
-// from; empty when there is none.
-func LastVersion(h History) string {
-	var last *HistoryTag
-	for i := range h.Tags {
-		if t := &h.Tags[i]; t.Merged && ParseTag(t.Name).Plain() && later(t, last) {
+// LastVersion is the highest version among the tags; empty when none has one.
+func LastVersion(tags []HistoryTag) string {
+	var last HistoryTag
+	for _, t := range tags {
+		name := ParseTag(t.Name)
+		if name.Plain() && (last.Name == "" || CompareTags(name, t.Time, ParseTag(last.Name), last.Time) > 0) {
 			last = t
 		}
-	}
-	if last == nil {
-		return ""
 	}
 	return ParseTag(last.Name).Version
 }

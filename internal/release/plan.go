@@ -40,8 +40,11 @@ func NewPlan(in PlanInput) (Plan, error) {
 		Title: d.Tag, Prerelease: d.Prerelease, Snapshot: in.Snapshot, Files: in.Config.Assets,
 		Latest: !d.Prerelease && d.Branch == "" && c.newestOfClass(d, at, in.History),
 	}
-	previous, reason := c.Previous(d, at, in.History)
-	p.Notes = PlanNotes{Previous: previous.Name, From: previous.Commit, To: d.Commit, Reason: reason,
+	previous := in.History.Previous
+	if previous == nil {
+		previous = &Predecessor{Reason: noPredecessor(d)}
+	}
+	p.Notes = PlanNotes{Previous: previous.Name, From: previous.Commit, To: d.Commit, Reason: previous.Reason,
 		Paths: in.Config.Notes.Paths, Groups: in.Config.Notes.Groups, Exclude: in.Config.Notes.Exclude, Template: in.Config.Notes.Template}
 
 	b := planner{plan: &p, cfg: in.Config, vars: planVars(p)}

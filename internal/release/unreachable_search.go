@@ -12,8 +12,8 @@ import (
 
 // How far a search for a witness goes before it gives up.
 const (
-	maxStates = 20_000     // of one search
-	totalWork = 20_000_000 // instructions looked at, over all searches of one call
+	maxStates = 20_000    // of one search
+	totalWork = 5_000_000 // instructions looked at, over all searches of one call
 )
 
 type budget struct{ work int }

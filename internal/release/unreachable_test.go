@@ -103,9 +103,9 @@ func TestExample(t *testing.T) {
 func TestUnreachableAgainstBruteForce(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
-	names := allNames("a1./", 5)
+	names := allNames("a1./", 4)
 	none := 0
-	for range 1500 {
+	for range 500 {
 		classes := tagClasses(randomPattern(rng, 3), randomPattern(rng, 3), randomPattern(rng, 2))
 		c, err := NewClassifier(classes)
 		if err != nil {
@@ -127,7 +127,7 @@ func TestUnreachableAgainstBruteForce(t *testing.T) {
 			}
 		}
 	}
-	if none < 100 {
+	if none < 50 {
 		t.Errorf("only %d classes without a tag: the patterns do not try this enough", none)
 	}
 }
@@ -222,14 +222,12 @@ func TestUnreachableGivesUp(t *testing.T) {
 	t.Parallel()
 	start := time.Now()
 	hard := tagClasses(`(?:a|b)*a(?:a|b){24}`, `(?:a|b)*b(?:a|b){23}x?`, `[ab]{30,}`, strings.Repeat(`\pL?`, 300)+`z{500}`, `(?:(?:a{1,30}){1,30})*`)
-	got := Unreachable(append(hard, hard...))
+	got := Unreachable(hard)
 	if d := time.Since(start); d > 20*time.Second {
 		t.Errorf("took %v", d)
 	}
-	for _, p := range got {
-		if i := strings.Index(p.Field, "["); p.Field[i+1] < '5' {
-			t.Errorf("%v", p)
-		}
+	if len(got) > 0 {
+		t.Errorf("%v", got)
 	}
 }
 

@@ -96,6 +96,9 @@ func (v *validator) steps() {
 	for i, s := range v.given.Test {
 		field := at("test", i)
 		v.command(field+".run", s.Run)
+		if all := s.Run.Script + strings.Join(s.Run.Args, " "); strings.Contains(all, "{output}") {
+			v.add(field+".run", "a step with `on: release` finds the binary of build x in $SLIPWAY_BINARY_X", "{output} is for builds; a step builds nothing")
+		}
 		v.enum(field+".on", s, "On", s.On)
 		v.dir(field+".dir", s.Dir)
 		v.env(field+".env", s.Env)

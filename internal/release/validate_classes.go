@@ -77,7 +77,7 @@ func (v *validator) tagClass(field string, c Class) {
 
 func (v *validator) branchClass(field string, c Class) {
 	if c.Branch != "" && !doublestar.ValidatePattern(c.Branch) {
-		v.add(field+".branch", "a glob has *, ** , ?, [a-z] and {a,b}; a backslash takes the next character as it is", "%q is no glob", c.Branch)
+		v.add(field+".branch", "a glob has *, **, ?, [a-z] and {a,b}; a backslash takes the next character as it is", "%q is no glob", c.Branch)
 	}
 	if rest, ok := strings.CutPrefix(c.Branch, "refs/heads/"); ok {
 		v.add(field+".branch", "write "+rest, "a branch's name does not begin with refs/heads/")
@@ -130,21 +130,24 @@ func explainPattern(expr string, err error) (message, hint string) {
 	if !errors.As(err, &se) {
 		return fmt.Sprintf("%q is no regular expression: %v", expr, err), ""
 	}
-	where := ""
-	if i := strings.Index(expr, se.Expr); i >= 0 && se.Expr != "" && se.Expr != expr {
-		where = fmt.Sprintf(" at character %d (%s)", utf8.RuneCountInString(expr[:i])+1, se.Expr)
+	what, part := string(se.Code), se.Expr
+	if look := lookaround.FindString(part); look != "" {
+		what, part = "lookahead or lookbehind", look
 	}
-	return fmt.Sprintf("%q is no regular expression: %s%s", expr, se.Code, where), patternHint(expr, se)
+	where := ""
+	if i := strings.Index(expr, se.Expr); i >= 0 && part != "" && part != expr {
+		where = fmt.Sprintf(" at character %d (%s)", utf8.RuneCountInString(expr[:i])+1, part)
+	}
+	return fmt.Sprintf("%q is no regular expression: %s%s", expr, what, where), patternHint(se)
 }
 
-func patternHint(expr string, e *syntax.Error) string {
-	has := func(parts ...string) bool {
-		return slices.ContainsFunc(parts, func(p string) bool { return strings.HasPrefix(e.Expr, p) })
-	}
+var lookaround = regexp.MustCompile(`^\(\?<?[=!]`)
+
+func patternHint(e *syntax.Error) string {
 	switch {
-	case has("(?=", "(?!", "(?<=", "(?<!"):
-		return "RE2 has no lookahead or lookbehind: a class above this one can take what it must not match"
-	case has("(?>"), e.Code == syntax.ErrInvalidRepeatOp:
+	case lookaround.MatchString(e.Expr):
+		return "RE2 has neither: a class above this one can take what it must not match"
+	case strings.HasPrefix(e.Expr, "(?>"), e.Code == syntax.ErrInvalidRepeatOp:
 		return "RE2 has no atomic groups and no possessive repeats"
 	case len(e.Expr) == 2 && e.Expr[0] == '\\' && '1' <= e.Expr[1] && e.Expr[1] <= '9':
 		return "RE2 has no backreferences"

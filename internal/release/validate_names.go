@@ -39,14 +39,14 @@ func (v *validator) names() {
 				}
 				name, err := Expand(orDefault(a.Name, DefaultArchiveName), fileNames(b.on(p)))
 				if err == nil {
-					assets.add(field+".name", name+ending(format, p), fmt.Sprintf("%s for %s", field, p))
+					assets.add(field+".name", "put {platform}, or another word, into it", name+ending(format, p), fmt.Sprintf("%s for %s", field, p))
 				}
 			}
 		}
 	}
 	for i, p := range v.given.Assets {
 		if p != "" && !isGlob(p) {
-			assets.add(at("assets", i), path.Base(p), p)
+			assets.add(at("assets", i), "rename one of them", path.Base(p), p)
 		}
 	}
 }
@@ -85,7 +85,7 @@ type assetNames struct {
 }
 
 // add reports a name that is taken, once for each field.
-func (n assetNames) add(field, name, by string) {
+func (n assetNames) add(field, hint, name, by string) {
 	other, taken := n.seen[name]
 	if !taken {
 		n.seen[name] = by
@@ -95,6 +95,6 @@ func (n assetNames) add(field, name, by string) {
 		return
 	}
 	if !n.v.reported(field) {
-		n.v.add(field, "put {platform}, or another name, into it", "two assets would be named %s: that of %s, and that of %s", name, other, by)
+		n.v.add(field, hint, "two assets would be named %s: that of %s, and that of %s", name, other, by)
 	}
 }

@@ -16,6 +16,7 @@ func TestValidate(t *testing.T) {
 	two := []Build{{ID: "a", Platforms: linux}, {ID: "b", Platforms: []string{"linux/amd64", "linux/arm64"}}}
 	class := func(c Class) Config { return Config{Classes: []Class{c}} }
 	build := func(b Build) Config { return Config{Builds: []Build{b}} }
+	check := Command{Script: "make check"}
 	step := func(s Step) Config { return Config{Test: []Step{s}} }
 	archive := func(a ...Archive) Config { return Config{Project: "p", Builds: two, Archives: a} }
 	for _, tt := range []struct {
@@ -35,8 +36,8 @@ func TestValidate(t *testing.T) {
 		{"takes nothing", class(Class{Name: "a"}), []string{"classes[0].tag: the class takes nothing: it has neither tag nor branch (write tag: with a regular expression, or branch: with the name of a branch)"}},
 		{"takes both", class(Class{Name: "a", Tag: "x", Branch: "y"}), []string{"classes[0].branch: a class takes tags or a branch, not both (make two classes)"}},
 		{"release-tag of tags", class(Class{Name: "a", Tag: "x", ReleaseTag: "y-{short}"}), []string{"classes[0].release-tag: release-tag is only for classes with a branch (leave it out: the release is made for the tag that is there)"}},
-		{"lookahead", class(Class{Name: "a", Tag: `v1(?!0)`}), []string{"classes[0].tag: \"v1(?!0)\" is no regular expression: invalid or unsupported Perl syntax at character 3 ((?!) (RE2 has no lookahead or lookbehind: a class above this one can take what it must not match)"}},
-		{"lookbehind", class(Class{Name: "a", Tag: `(?<!x)v`}), []string{"classes[0].tag: \"(?<!x)v\" is no regular expression: invalid or unsupported Perl syntax at character 1 ((?<) (RE2 has no lookahead or lookbehind: a class above this one can take what it must not match)"}},
+		{"lookahead", class(Class{Name: "a", Tag: `v1(?!0)`}), []string{"classes[0].tag: \"v1(?!0)\" is no regular expression: lookahead or lookbehind at character 3 ((?!) (RE2 has neither: a class above this one can take what it must not match)"}},
+		{"lookbehind", class(Class{Name: "a", Tag: `(?<!x)v`}), []string{"classes[0].tag: \"(?<!x)v\" is no regular expression: lookahead or lookbehind at character 1 ((?<!) (RE2 has neither: a class above this one can take what it must not match)"}},
 		{"backreference", class(Class{Name: "a", Tag: `é(a)\1`}), []string{"classes[0].tag: \"é(a)\\\\1\" is no regular expression: invalid escape sequence at character 5 (\\1) (RE2 has no backreferences)"}},
 		{"glob as pattern", class(Class{Name: "a", Tag: `*.x`}), []string{`classes[0].tag: "*.x" is no regular expression: missing argument to repetition operator at character 1 (*) (for any text write .*; a glob is no regular expression)`}},
 		{"open quote", class(Class{Name: "a", Tag: `v\Q1`}), []string{`classes[0].tag: the pattern ends inside \Q (close \Q with \E)`}},
@@ -55,12 +56,12 @@ func TestValidate(t *testing.T) {
 			"test[0].run: there is no command (write a string for the shell, or a list of arguments)",
 			"test[1].run: there is no command (write a string for the shell, or a list of arguments)",
 			"test[2].run[0]: the command's name is empty", "test[3].run[1]: it holds a NUL character"}},
-		{"on", step(Step{Run: run, On: "comit"}), []string{"test[0].on: \"comit\" is not one of commit, release (did you mean `commit`?)"}},
-		{"platforms of a commit step", step(Step{Run: run, Platforms: linux}), []string{"test[0].platforms: platforms mean nothing to a step that runs once, before the builds (add `on: release`, or leave `platforms` out)"}},
-		{"platforms that are not built", Config{Project: "p", Builds: []Build{{ID: "a", Platforms: linux}}, Test: []Step{{Run: run, On: "release", Platforms: []string{"linux/386", "linux/amd64", "x"}}}}, []string{
+		{"on", step(Step{Run: check, On: "comit"}), []string{"test[0].on: \"comit\" is not one of commit, release (did you mean `commit`?)"}},
+		{"platforms of a commit step", step(Step{Run: check, Platforms: linux}), []string{"test[0].platforms: platforms mean nothing to a step that runs once, before the builds (add `on: release`, or leave `platforms` out)"}},
+		{"platforms that are not built", Config{Project: "p", Builds: []Build{{ID: "a", Platforms: linux}}, Test: []Step{{Run: check, On: "release", Platforms: []string{"linux/386", "linux/amd64", "x"}}}}, []string{
 			`test[0].platforms[2]: "x" is not a platform: write os/arch or os/arch/variant, such as linux/amd64 or linux/arm/v6`,
 			"test[0].platforms[0]: no build makes linux/386 (the builds make linux/amd64)"}},
-		{"paths", Config{Test: []Step{{Run: run, Dir: "/x"}, {Run: run, Dir: "a/../../b"}}, Assets: []string{"", "~/x", `C:\x`, `a\b`, "a\nb", "[", "../x", "ok/**", "späße.txt"}, Notes: Notes{Paths: []string{".."}}}, []string{
+		{"paths", Config{Test: []Step{{Run: check, Dir: "/x"}, {Run: check, Dir: "a/../../b"}}, Assets: []string{"", "~/x", `C:\x`, `a\b`, "a\nb", "[", "../x", "ok/**", "späße.txt"}, Notes: Notes{Paths: []string{".."}}}, []string{
 			`test[0].dir: "/x" is an absolute path (write it relative to the repository's root)`,
 			`test[1].dir: "a/../../b" leaves the repository (only what is in the commit can be released)`,
 			"assets[0]: the path is empty", `assets[1]: "~/x" is in a home folder (write it relative to the repository's root)`,
@@ -69,7 +70,8 @@ func TestValidate(t *testing.T) {
 			`assets[6]: "../x" leaves the repository (only what is in the commit can be released)`,
 			`assets[8]: "späße.txt" is a name that forges change (rename it: use letters, digits and . _ + @ = -)`,
 			`notes.paths[0]: ".." leaves the repository (only what is in the commit can be released)`}},
-		{"env", step(Step{Run: run, Env: map[string]string{"A-B": "x", "C": "\x00", "1": ""}}), []string{
+		{"output in a step", step(Step{Run: run}), []string{"test[0].run: {output} is for builds; a step builds nothing (a step with `on: release` finds the binary of build x in $SLIPWAY_BINARY_X)"}},
+		{"env", step(Step{Run: check, Env: map[string]string{"A-B": "x", "C": "\x00", "1": ""}}), []string{
 			`test[0].env["1"]: "1" is no name of an environment variable (use letters, digits and _, beginning with a letter)`,
 			`test[0].env.A-B: "A-B" is no name of an environment variable (use letters, digits and _, beginning with a letter)`,
 			"test[0].env.C: it holds a NUL character"}},
@@ -103,7 +105,7 @@ func TestValidate(t *testing.T) {
 			"test[0].run: unknown placeholder {verson}: did you mean {version}?",
 			"test[1].run[0]: unknown placeholder {os}: there are {branch}, {class}, {commit}, {date}, {output}, {project}, {short}, {tag}, {time}, {version}",
 			"builds[0].env.A: unknown placeholder {arc}: did you mean {arch}?",
-			"builds[0].flags[0]: unknown placeholder {nope}: did you mean {date}?", "builds[0].ldflags[0]: EOF found when expecting closing quote"}},
+			"builds[0].flags[0]: unknown placeholder {nope}: there are {arch}, {branch}, {class}, {commit}, {date}, {exe}, {os}, {platform}, {project}, {short}, {tag}, {target}, {time}, {variant}, {version}", "builds[0].ldflags[0]: EOF found when expecting closing quote"}},
 
 		{"archive references", archive(Archive{ID: "x", Builds: []string{"a", "bb", "a", "zzz"}, Name: "x-{platform}"}, Archive{ID: "x", Builds: []string{}}), []string{
 			"archives[0].builds[1]: there is no build \"bb\" (did you mean `b`?)", "archives[0].builds[2]: a is listed twice",
@@ -111,15 +113,15 @@ func TestValidate(t *testing.T) {
 			"archives[1].builds: the list is empty (leave the key out for all builds)"}},
 		{"formats", archive(Archive{Formats: []string{"tar.gz", "tar.gz", "rar"}}), []string{
 			"archives[0].formats[1]: tar.gz is listed twice", "archives[0].formats[2]: \"rar\" is not one of tar.gz, tar.zst, zip, binary",
-			"archives[0].name: two assets would be named p_1.2.3_linux_amd64.tar.gz: that of archives[0] for linux/amd64, and that of archives[0] for linux/amd64 (put {platform}, or another name, into it)"}},
+			"archives[0].name: two assets would be named p_1.2.3_linux_amd64.tar.gz: that of archives[0] for linux/amd64, and that of archives[0] for linux/amd64 (put {platform}, or another word, into it)"}},
 		{"archive names", archive(Archive{Name: "a/{platform}"}, Archive{Name: "x..{platform}"}, Archive{Name: "ä{platform}"}, Archive{Name: "-{platform}"}, Archive{Name: "{os}_{verson}"}), []string{
 			`archives[0].name: "a/{platform}" has a slash in it (an asset is one file, without a folder)`, `archives[1].name: "x..{platform}" has .. in it`,
 			`archives[2].name: "ä{platform}" has characters that forges rename (use letters, digits and . _ + @ = -)`, `archives[3].name: "-{platform}" has characters that forges rename (use letters, digits and . _ + @ = -)`,
 			"archives[4].name: unknown placeholder {verson}: did you mean {version}?"}},
 		{"one name for two platforms", archive(Archive{Name: "{project}"}), []string{
-			"archives[0].name: two assets would be named p.tar.gz: that of archives[0] for linux/amd64, and that of archives[0] for linux/arm64 (put {platform}, or another name, into it)"}},
+			"archives[0].name: two assets would be named p.tar.gz: that of archives[0] for linux/amd64, and that of archives[0] for linux/arm64 (put {platform}, or another word, into it)"}},
 		{"one name for two archives", archive(Archive{Builds: []string{"a"}}, Archive{Builds: []string{"b"}}), []string{
-			"archives[1].name: two assets would be named p_1.2.3_linux_amd64.tar.gz: that of archives[0] for linux/amd64, and that of archives[1] for linux/amd64 (put {platform}, or another name, into it)"}},
+			"archives[1].name: two assets would be named p_1.2.3_linux_amd64.tar.gz: that of archives[0] for linux/amd64, and that of archives[1] for linux/amd64 (put {platform}, or another word, into it)"}},
 		{"one name in two formats", archive(Archive{Formats: []string{"tar.gz", "zip"}}), nil},
 		{"bare binaries", archive(Archive{Formats: []string{"binary"}}), []string{"archives[0].formats[0]: format binary is one bare file, but a and b are both built for linux/amd64 (make one archive for each build)"}},
 		{"two binaries of one name", Config{Project: "p", Builds: []Build{{ID: "a", Platforms: linux}, {ID: "b", Binary: "a", Platforms: linux}}}, []string{
@@ -128,8 +130,8 @@ func TestValidate(t *testing.T) {
 		{"a build that is not packed", archive(Archive{Builds: []string{"a"}}), []string{"?builds[1].id: b is built but in no archive, so it is not released (add b to the `builds` of an archive)"}},
 		{"archives of nothing", Config{Builds: []Build{}, Archives: []Archive{{}}}, []string{"archives: there is nothing to pack: builds is empty (leave `builds` out for the defaults, or `archives` too)"}},
 		{"reserved names", Config{Project: "p", Builds: two, Archives: []Archive{}, Assets: []string{"x/checksums.txt", "a/i.sh", "b/i.sh"}}, []string{
-			"assets[0]: two assets would be named checksums.txt: that of a file that Slipway makes itself, and that of x/checksums.txt (put {platform}, or another name, into it)",
-			"assets[2]: two assets would be named i.sh: that of a/i.sh, and that of b/i.sh (put {platform}, or another name, into it)"}},
+			"assets[0]: two assets would be named checksums.txt: that of a file that Slipway makes itself, and that of x/checksums.txt (rename one of them)",
+			"assets[2]: two assets would be named i.sh: that of a/i.sh, and that of b/i.sh (rename one of them)"}},
 		{"too many", Config{Builds: make([]Build, 300)}, nil},
 
 		{"notes", Config{Notes: Notes{Groups: []NotesGroup{{Title: " ", Types: []string{"feat", "*"}}, {Title: "b", Types: []string{"feat", "a b"}}}, Exclude: []string{"("}, Template: "{{ .Nope }}"}}, []string{

@@ -45,9 +45,10 @@ func assets(w io.Writer, r release.Report) {
 	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ASSET\tSIZE\tSHA-256\tSTATE")
+	fmt.Fprintln(t, strings.TrimRight("ASSET\tSIZE\tSHA-256\t"+stateTitle(r), "\t"))
 	for _, a := range r.Assets {
-		fmt.Fprintf(t, "%s\t%s\t%.12s…\t%s\n", a.Name, Size(a.Size), strings.TrimPrefix(a.Digest, "sha256:"), orDash(a.Action))
+		row := fmt.Sprintf("%s\t%s\t%.12s…\t%s", a.Name, Size(a.Size), strings.TrimPrefix(a.Digest, "sha256:"), a.Action)
+		fmt.Fprintln(t, strings.TrimRight(row, "\t"))
 	}
 	_ = t.Flush()
 	for _, s := range r.Steps {
@@ -58,6 +59,15 @@ func assets(w io.Writer, r release.Report) {
 	if r.Dist != "" {
 		fmt.Fprintf(w, "\nfiles are in %s\n", r.Dist)
 	}
+}
+
+// stateTitle heads the column that tells what happened to an asset; nothing
+// did when nothing was published.
+func stateTitle(r release.Report) string {
+	if r.Outcome == release.Published {
+		return "STATE"
+	}
+	return ""
 }
 
 // Plan writes what would exist.
@@ -122,8 +132,6 @@ func Size(n int64) string {
 	}
 	return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
 }
-
-func orDash(s string) string { return orElse(s, "-") }
 
 func orElse(s, other string) string {
 	if s == "" {

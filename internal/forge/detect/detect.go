@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/forge/wire"
@@ -43,11 +44,8 @@ func Detect(ctx context.Context, client *http.Client, server string) (string, er
 		client = NewClient(wire.Options{}, "slipway")
 	}
 	kind, gitea := askGitea(ctx, client, base)
-	if kind != "" {
-		return kind, nil
-	}
-	if !answered(gitea) {
-		return "", unclear(base, gitea)
+	if kind != "" || !answered(gitea) {
+		return kind, unclear(base, gitea)
 	}
 	var meta struct {
 		Verifiable *bool `json:"verifiable_password_authentication"`
@@ -57,11 +55,8 @@ func Detect(ctx context.Context, client *http.Client, server string) (string, er
 	case github == nil && meta.Verifiable != nil, errors.Is(github, forge.ErrUnauthorized):
 		// A GitHub Enterprise server in private mode answers 401.
 		return GitHub, nil
-	case github == nil:
-		github = gitea
-	}
-	if !answered(github) {
-		gitea = github
+	case github != nil && !answered(github):
+		return "", unclear(base, github)
 	}
 	return "", unclear(base, gitea)
 }
@@ -72,7 +67,7 @@ func NewClient(o wire.Options, userAgent string) *http.Client {
 		o.Tries = 2
 	}
 	if o.Idle == 0 {
-		o.Idle = 10e9
+		o.Idle = 10 * time.Second
 	}
 	return wire.NewClient(o, wire.Dialect{UserAgent: userAgent})
 }
@@ -90,10 +85,8 @@ func askGitea(ctx context.Context, client *http.Client, base *url.URL) (string, 
 	case err != nil:
 		return "", err
 	case version.Version == "":
-		return "", notForge(base, "the answer to /api/v1/version has no version in it")
-	case strings.Contains(strings.ToLower(version.Version), "forgejo"):
-		return Forgejo, nil
-	case strings.Contains(version.Version, "+gitea-"):
+		return "", &forge.Error{Op: operation(base), Kind: forge.ErrNotForge, Message: "the answer to /api/v1/version has no version in it"}
+	case strings.Contains(version.Version, "+gitea-"), strings.Contains(version.Version, "forgejo"):
 		// Forgejo calls itself "9.0.3+gitea-1.22.0".
 		return Forgejo, nil
 	}
@@ -103,8 +96,10 @@ func askGitea(ctx context.Context, client *http.Client, base *url.URL) (string, 
 	return Gitea, nil
 }
 
+func operation(base *url.URL) string { return "look for a forge at " + base.Host }
+
 func ask(ctx context.Context, client *http.Client, base *url.URL, path string, out any) error {
-	ctx, call := wire.Begin(ctx, "look for a forge at "+base.Host)
+	ctx, call := wire.Begin(ctx, operation(base))
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath(path).String(), nil)
 	if err != nil {
 		return call.Err(err)
@@ -121,27 +116,23 @@ func ask(ctx context.Context, client *http.Client, base *url.URL, path string, o
 // answered says whether a server is there at all, whatever it said.
 func answered(err error) bool {
 	var e *forge.Error
-	return errors.As(err, &e) && (e.Status != 0 || e.Kind == forge.ErrNotForge) && !errors.Is(err, forge.ErrUnavailable)
-}
-
-func notForge(base *url.URL, message string) error {
-	return &forge.Error{Op: "look for a forge at " + base.Host, Kind: forge.ErrNotForge, Message: message}
+	return errors.As(err, &e) && e.Kind != nil && !errors.Is(err, forge.ErrUnavailable)
 }
 
 // unclear keeps what the server said and adds what to do about it.
 func unclear(base *url.URL, err error) error {
 	var e *forge.Error
-	if !errors.As(err, &e) || e.Err != nil {
-		return err // stopped
+	if !errors.As(err, &e) || e.Kind == nil {
+		return err // nil, or stopped
 	}
 	out := *e
-	out.Kind = forge.ErrNotForge
-	if e.Kind == forge.ErrUnavailable {
-		out.Kind = forge.ErrUnavailable
+	if e.Kind != forge.ErrUnavailable {
+		out.Kind = forge.ErrNotForge
 	}
 	if out.Message == "" {
 		out.Message = "the server answers neither like Gitea or Forgejo nor like GitHub"
 	}
-	out.Message += fmt.Sprintf("; is %s://%s the forge's address? If it is, name its kind with --forge github, gitea or forgejo", base.Scheme, base.Host)
+	out.Message += fmt.Sprintf("; is %s://%s the forge's address? If it is, name its kind with --forge github, gitea or forgejo",
+		base.Scheme, base.Host)
 	return &out
 }

@@ -43,6 +43,8 @@ func explain(a wire.Answer) (error, string) {
 		kind = forge.ErrImmutable
 	case a.Status == http.StatusUnprocessableEntity && exists:
 		kind = forge.ErrConflict
+	case a.Status == http.StatusUnprocessableEntity && strings.Contains(message, "size must be less"):
+		kind = forge.ErrTooLarge
 	case a.Status == http.StatusUnauthorized && kind == forge.ErrUnauthorized:
 		message += ": the token is wrong, revoked or out of date"
 	case a.Status == http.StatusForbidden && a.Header.Get("X-GitHub-SSO") != "":

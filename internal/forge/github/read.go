@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,7 +89,7 @@ func (f *Forge) Repository(ctx context.Context) (forge.Repository, error) {
 		return forge.Repository{}, err
 	}
 	if r.GetSize() == 0 { // in KB, and late: a small repository has 0 too
-		if out.Empty, err = f.isEmpty(ctx, call); err != nil {
+		if out.Empty, err = f.isEmpty(ctx, call, out.DefaultBranch); err != nil {
 			return forge.Repository{}, err
 		}
 	}
@@ -113,10 +114,10 @@ func (f *Forge) canWrite(ctx context.Context, call *wire.Call, permissions map[s
 	return err == nil, refusedIsFine(err)
 }
 
-// isEmpty: GitHub answers 409 to any question about the refs of an empty
+// isEmpty: GitHub answers 409 to a question about the refs of an empty
 // repository.
-func (f *Forge) isEmpty(ctx context.Context, call *wire.Call) (bool, error) {
-	_, err := f.do(ctx, call, http.MethodGet, f.path("/commits?per_page=1"), nil, nil)
+func (f *Forge) isEmpty(ctx context.Context, call *wire.Call, branch string) (bool, error) {
+	_, err := f.do(ctx, call, http.MethodGet, f.path("/git/ref/heads/%s", url.PathEscape(branch)), nil, nil)
 	return errors.Is(err, forge.ErrConflict), refusedIsFine(err)
 }
 

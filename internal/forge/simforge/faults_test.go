@@ -1,9 +1,7 @@
 package simforge_test
 
 import (
-	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -278,16 +276,4 @@ func TestLimitFaults(t *testing.T) {
 		}
 		c.draft("v1.0.0")
 	}
-}
-
-// A client that cannot be answered does not disturb the server.
-func TestClientGone(t *testing.T) {
-	t.Parallel()
-	_, _, c := start(t, simforge.Options{Faults: parse(t, "read-cut-before")}, memory.Options{})
-	if _, err := c.send(http.MethodGet, "/repos/acme/hello", "", nil); err == nil {
-		t.Error("no error from a cut connection")
-	} else if errors.Is(err, http.ErrHandlerTimeout) {
-		t.Error(err)
-	}
-	c.do(200, "GET", "/repos/acme/hello", nil)
 }

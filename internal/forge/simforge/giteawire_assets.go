@@ -131,12 +131,12 @@ func (g giteaWire) uploadAsset(c *call) error {
 			u.Name = part.name
 		}
 	}
-	c.log.Asset = u.Name
+	c.s.rec.note(func() { c.log.Asset = u.Name })
 	a, err := c.repo().Upload(c.r.Context(), c.access, c.id("id"), u)
 	if err != nil {
 		return err
 	}
-	c.log.Stored = true
+	c.s.rec.note(func() { c.log.Stored = true })
 	return c.answer(http.StatusCreated, g.assetJSON(a, c.base()+"/attachments/"+a.UUID))
 }
 

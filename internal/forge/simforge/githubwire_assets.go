@@ -129,7 +129,7 @@ func (c *call) serveAsset(a memory.Asset) error {
 
 func (g githubWire) uploadAsset(c *call) error {
 	q := c.r.URL.Query()
-	c.log.Asset = q.Get("name")
+	c.s.rec.note(func() { c.log.Asset = q.Get("name") })
 	kind := c.r.Header.Get("Content-Type")
 	if kind == "" {
 		return &memory.Refusal{Status: http.StatusBadRequest, Message: "Content-Type header is required"}
@@ -140,7 +140,7 @@ func (g githubWire) uploadAsset(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.log.Stored = true
+	c.s.rec.note(func() { c.log.Stored = true })
 	rel, err := c.repo().Release(c.access, a.ReleaseID)
 	if err != nil {
 		return err

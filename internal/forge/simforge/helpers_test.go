@@ -177,3 +177,18 @@ func (c client) draft(tag string) int64 {
 func assetPath(id int64, name string) string {
 	return fmt.Sprintf("/repos/acme/hello/releases/%d/assets?name=%s", id, name)
 }
+
+func bytesOf(t *testing.T, body any) []byte {
+	t.Helper()
+	switch b := body.(type) {
+	case nil:
+		return nil
+	case []byte:
+		return b
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

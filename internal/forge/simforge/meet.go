@@ -65,7 +65,7 @@ func (c *call) meetStatus(f *armed, segs []string) {
 	switch {
 	case f.after:
 		c.captured(segs)
-	case f.call == OpUpload && f.status == http.StatusBadGateway:
+	case c.log.Op == OpUpload && f.status == http.StatusBadGateway:
 		c.drain()
 		c.leaveStarter(segs)
 	default:

@@ -3,7 +3,6 @@ package simforge
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 )
@@ -43,8 +42,6 @@ type Request struct {
 	// arrived whole and was kept.
 	Asset  string
 	Stored bool
-
-	seq int
 }
 
 func (r Request) String() string {
@@ -63,37 +60,40 @@ func (r Request) String() string {
 }
 
 // Recorder keeps what a server was asked. Its methods may be called while
-// requests are under way; a request is seen once it has ended.
+// requests are under way: such a request has status 0, and one whose answer
+// the client has read is complete.
 type Recorder struct {
-	mu   sync.Mutex
-	seq  int
-	n    int
-	done []Request
+	mu  sync.Mutex
+	n   int
+	all []*Request
 }
 
-func (rec *Recorder) begin(counted bool) (seq, n int) {
+// begin notes a request that has arrived.
+func (rec *Recorder) begin(r *Request, counted bool) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	rec.seq++
 	if counted {
 		rec.n++
-		n = rec.n
+		r.N = rec.n
 	}
-	return rec.seq, n
+	rec.all = append(rec.all, r)
 }
 
-func (rec *Recorder) end(r Request) {
+// note changes what is known of a request.
+func (rec *Recorder) note(change func()) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	rec.done = append(rec.done, r)
+	change()
 }
 
-// Requests are all that have ended, in the order of their arrival.
+// Requests are all so far, in the order of their arrival.
 func (rec *Recorder) Requests() []Request {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	out := slices.Clone(rec.done)
-	slices.SortFunc(out, func(a, b Request) int { return a.seq - b.seq })
+	out := make([]Request, len(rec.all))
+	for i, r := range rec.all {
+		out[i] = *r
+	}
 	return out
 }
 
@@ -138,11 +138,11 @@ func (rec *Recorder) String() string {
 // counted counts the bytes of a request's body.
 type counted struct {
 	io.ReadCloser
-	n *int64
+	c *call
 }
 
-func (c counted) Read(p []byte) (int, error) {
-	n, err := c.ReadCloser.Read(p)
-	*c.n += int64(n)
+func (b counted) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.c.s.rec.note(func() { b.c.log.Received += int64(n) })
 	return n, err
 }

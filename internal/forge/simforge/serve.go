@@ -13,9 +13,8 @@ import (
 // ServeHTTP records a request, lets it meet its fault, and answers it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{s: s, r: r, ended: func() {}, log: &Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery}}
-	status := &statusWriter{ResponseWriter: w}
-	c.w = status
-	r.Body = counted{r.Body, &c.log.Received}
+	c.w = &statusWriter{w, c}
+	r.Body = counted{r.Body, c}
 	segs := c.strip(segments(r.URL))
 	isGit := gitService(segs) != ""
 	var named bool
@@ -25,12 +24,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !isGit {
 		c.log.Op = c.classify(segs)
 	}
-	c.log.seq, c.log.N = s.rec.begin(named && !isGit)
-	defer func() {
-		c.ended()
-		c.log.Status = status.status
-		s.rec.end(*c.log)
-	}()
+	s.rec.begin(c.log, named && !isGit)
+	defer func() { c.ended() }()
 	if isGit {
 		c.serveGit(segs)
 		return
@@ -41,7 +36,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.serve(segs)
 		return
 	}
-	c.log.Fault = fault.text
+	s.rec.note(func() { c.log.Fault = fault.text })
 	c.meet(fault, segs)
 }
 
@@ -56,7 +51,8 @@ func (c *call) serve(segs []string) {
 func (c *call) standing() {
 	if c.access == memory.Writer && c.s.faults.standing(kindReadOnly) != nil {
 		c.access = memory.ReadOnly
-		c.log.Fault = c.s.faults.meet(kindReadOnly)
+		name := c.s.faults.meet(kindReadOnly)
+		c.s.rec.note(func() { c.log.Fault = name })
 	}
 	if c.log.N > 0 {
 		c.s.faults.meet(kindArchived)
@@ -152,24 +148,28 @@ func (s *Server) authenticate(r *http.Request) (access memory.Access, named bool
 	return memory.BadToken, true
 }
 
-// statusWriter remembers the status.
+// statusWriter notes the status before the client can see it.
 type statusWriter struct {
 	http.ResponseWriter
-	status int
+	c *call
 }
 
 func (w *statusWriter) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
+	w.note(status)
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *statusWriter) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
+	w.note(http.StatusOK)
 	return w.ResponseWriter.Write(p)
+}
+
+func (w *statusWriter) note(status int) {
+	w.c.s.rec.note(func() {
+		if w.c.log.Status == 0 {
+			w.c.log.Status = status
+		}
+	})
 }
 
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

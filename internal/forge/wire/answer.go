@@ -47,7 +47,7 @@ func KindOf(a Answer) error {
 		return forge.ErrTooLarge
 	case a.Status >= 500, a.Status == http.StatusTooManyRequests, a.Status == http.StatusRequestTimeout:
 		return forge.ErrUnavailable
-	case !a.JSON && len(a.Body) > 0:
+	case !a.JSON && len(a.Body) > 0, a.Status < 400:
 		// Forges answer in JSON: a page is from another kind of server, or
 		// from a proxy with a login.
 		return forge.ErrNotForge

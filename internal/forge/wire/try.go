@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -68,8 +69,7 @@ func (s *sending) address(req *http.Request) {
 func (s *sending) receive(ctx context.Context, resp *http.Response, dog *watchdog) (*http.Response, *fault) {
 	watched := &receivedBody{ReadCloser: resp.Body, dog: dog}
 	switch ok := resp.StatusCode/100 == 2; {
-	case resp.StatusCode/100 == 3 && resp.Header.Get("Location") != "",
-		ok && s.call.stream:
+	case redirects(resp), ok && s.call.stream:
 		resp.Body = watched
 		dog.pause()
 		return resp, nil
@@ -81,6 +81,17 @@ func (s *sending) receive(ctx context.Context, resp *http.Response, dog *watchdo
 	// What can't be read of a refusal is no loss: its status says enough.
 	text, _ := io.ReadAll(io.LimitReader(watched, 64<<10))
 	return nil, s.refusal(resp, text)
+}
+
+// redirects says whether net/http can follow. An address that it can't read it
+// would print, signatures and all.
+func redirects(resp *http.Response) bool {
+	location := resp.Header.Get("Location")
+	if resp.StatusCode/100 != 3 || location == "" {
+		return false
+	}
+	_, err := url.Parse(location)
+	return err == nil
 }
 
 // readJSON reads a whole answer, so that a cut connection is met here, where
@@ -208,6 +219,7 @@ func (s *sending) networkFault(ctx context.Context, err error, body *sentBody, s
 	text := s.t.scrub(oneLine(err.Error()))
 	var cert *tls.CertificateVerificationError
 	var dns *net.DNSError
+	var record tls.RecordHeaderError
 	switch {
 	case still:
 		f.err.Message = fmt.Sprintf("nothing moved on the connection to %s for %s", s.req.URL.Host, s.t.Idle)
@@ -215,7 +227,7 @@ func (s *sending) networkFault(ctx context.Context, err error, body *sentBody, s
 		f.passing, f.err.Message = false, text
 	case errors.As(err, &dns) && dns.IsNotFound:
 		f.passing, f.err.Message = false, "there is no server of the name "+s.req.URL.Hostname()
-	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
+	case errors.As(err, &record), strings.Contains(text, "server gave HTTP response to HTTPS client"):
 		f.passing, f.err.Kind = false, forge.ErrNotForge
 		f.err.Message = s.req.URL.Host + " does not speak TLS: use http:// if that is meant"
 	case strings.Contains(text, "malformed HTTP"):

@@ -187,7 +187,7 @@ func (r *Repo) chooseLatest(rel *release, latest string) {
 	}
 }
 
-var githubRenamed = regexp.MustCompile(`[^A-Za-z0-9._+@=-]+`)
+var githubRenamed = regexp.MustCompile(`[^A-Za-z0-9_+@=-]+`)
 
 // storedName is the name under which the forge keeps an asset: GitHub puts a
 // period for each run of odd characters and takes periods off both ends, Gitea

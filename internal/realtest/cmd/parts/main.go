@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -38,26 +39,28 @@ func run(ctx context.Context, names []string) error {
 	if len(names) > 0 {
 		parts = slices.DeleteFunc(parts, func(p realtest.NamedPart) bool { return !slices.Contains(names, p.Name) })
 	}
-	dirs := make([]string, len(parts))
-	g, ctx := errgroup.WithContext(ctx)
+	// A part that fails does not keep the others from being made.
+	dirs, errs := make([]string, len(parts)), make([]error, len(parts))
+	var g errgroup.Group
 	g.SetLimit(2) // one part downloads while another compiles
 	for i, p := range parts {
-		g.Go(func() (err error) {
-			dirs[i], err = tell(ctx, p.Part)
-			return err
+		g.Go(func() error {
+			dirs[i], errs[i] = tell(ctx, p.Part)
+			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
+	_ = g.Wait() // errs has them
 	for i, p := range parts {
+		if errs[i] != nil {
+			continue
+		}
 		path, err := syntax.Quote(filepath.Join(dirs[i], p.Path), syntax.LangBash)
 		if err != nil {
 			return err
 		}
 		fmt.Printf("export %s=%s\n", p.Env, path)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // tell makes a part and says how it goes; a build of minutes says every half

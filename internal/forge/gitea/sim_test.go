@@ -1,0 +1,33 @@
+package gitea_test
+
+import (
+	"testing"
+
+	"github.com/slipway-dev/slipway/internal/forge"
+	"github.com/slipway-dev/slipway/internal/forge/forgetest"
+	"github.com/slipway-dev/slipway/internal/forge/forgetest/memory"
+	"github.com/slipway-dev/slipway/internal/forge/gitea"
+	"github.com/slipway-dev/slipway/internal/forge/simforge"
+	"github.com/slipway-dev/slipway/internal/forge/simforge/simtest"
+	"github.com/slipway-dev/slipway/internal/forge/wire"
+)
+
+// The contract of forge.Forge holds on the simulated Gitea.
+func TestContractOnSimforge(t *testing.T) {
+	t.Parallel()
+	forgetest.Run(t, func(t *testing.T) forgetest.Subject {
+		sim := simtest.Start(t, simforge.Options{Dialect: memory.Gitea})
+		return sim.Subject(forgetest.Gitea, func(repository, token string) forge.Forge {
+			return onSim(t, sim, repository, token, wire.Options{})
+		})
+	})
+}
+
+func onSim(t *testing.T, sim *simtest.Sim, repository, token string, o wire.Options) *gitea.Forge {
+	t.Helper()
+	f, err := gitea.New(gitea.Options{Server: sim.Server.URL, Repository: repository, Token: token, UserAgent: "slipway/test", Wire: o})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
