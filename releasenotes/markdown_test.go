@@ -203,12 +203,15 @@ func FuzzBreakingNote(f *testing.F) {
 		if list, ok := doc.LastChild().(*ast.List); !ok || list.ChildCount() != 1 {
 			t.Errorf("no list of one entry in %q", source)
 		}
-		ast.Walk(doc.LastChild(), func(n ast.Node, _ bool) (ast.WalkStatus, error) {
+		err := ast.Walk(doc.LastChild(), func(n ast.Node, _ bool) (ast.WalkStatus, error) {
 			switch n.Kind() {
 			case ast.KindHTMLBlock, ast.KindRawHTML, ast.KindLink, ast.KindImage, ast.KindHeading, ast.KindBlockquote, ast.KindEmphasis:
 				t.Errorf("%s in %q", n.Kind(), source)
 			}
 			return ast.WalkContinue, nil
 		})
+		if err != nil {
+			t.Error(err)
+		}
 	})
 }

@@ -39,10 +39,7 @@ would: the tag at HEAD, or HEAD on its branch. Classes that can never match are 
 }
 
 func (a *app) classify(ctx context.Context, tags []string, explain bool) error {
-	given, err := a.givenTags(tags)
-	if err != nil {
-		return err
-	}
+	given := a.givenTags(tags)
 	classes, ev, err := a.classes(ctx, given == nil)
 	if err != nil {
 		return err
@@ -74,16 +71,16 @@ func (a *app) classify(ctx context.Context, tags []string, explain bool) error {
 
 // givenTags walks the tags of the command line, or of stdin when something is
 // piped in; nil means that none were given.
-func (a *app) givenTags(args []string) (func(func(string) error) error, error) {
+func (a *app) givenTags(args []string) func(func(string) error) error {
 	fi, err := a.in.Stat()
 	piped := err == nil && fi.Mode()&os.ModeCharDevice == 0
 	switch {
 	case len(args) == 1 && args[0] == "-", len(args) == 0 && piped && a.tag+a.commit+a.branch == "":
 		r := bufio.NewReaderSize(a.in, 64<<10)
 		if _, err := r.Peek(1); err == io.EOF {
-			return nil, nil
+			return nil
 		}
-		return func(yield func(string) error) error { return eachLine(r, yield) }, nil
+		return func(yield func(string) error) error { return eachLine(r, yield) }
 	case len(args) > 0:
 		return func(yield func(string) error) error {
 			for _, t := range args {
@@ -92,9 +89,9 @@ func (a *app) givenTags(args []string) (func(func(string) error) error, error) {
 				}
 			}
 			return nil
-		}, nil
+		}
 	}
-	return nil, nil
+	return nil
 }
 
 func eachLine(r io.Reader, yield func(string) error) error {

@@ -103,10 +103,10 @@ func (a *app) which(cmd *cobra.Command) {
 // where adds the flags that say which forge and repository are meant.
 func (a *app) where(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&a.forge, "forge", "", "kind of forge: github or gitea, which Forgejo is too (default: found out)")
+	f.StringVar(&a.forge, "forge", "", "kind of forge: github, gitea or forgejo (default: found out)")
 	f.StringVar(&a.server, "server", "", "URL of the forge (default: of the git remote)")
 	f.StringVar(&a.repo, "repo", "", "repository as owner/name (default: of the git remote)")
-	_ = cmd.RegisterFlagCompletionFunc("forge", cobra.FixedCompletions([]string{"github", "gitea"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("forge", cobra.FixedCompletions([]string{"github", "gitea", "forgejo"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func (a *app) jsonFlag(cmd *cobra.Command, what string) {

@@ -52,12 +52,6 @@ func (p *tap) begin(upstream string, killAt int) {
 	p.count, p.killAt, p.uploads = 0, killAt, map[string]int{}
 }
 
-func (p *tap) requests() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.count
-}
-
 var uploadPath = regexp.MustCompile(`/releases/\d+/assets$`)
 
 // answered sees each answer before the client does.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -67,13 +66,13 @@ func (a *app) target(remoteURL string) (*release.Target, error) {
 func (a *app) forgeKind(server string) (string, error) {
 	kind := cmp.Or(a.forge, a.getenv("SLIPWAY_FORGE"))
 	switch {
-	case kind == "forgejo":
-		return "gitea", nil
-	case kind == "github", kind == "gitea":
+	case kind == "github", kind == "gitea", kind == "forgejo":
 		return kind, nil
 	case kind != "":
-		return "", errUsage("--forge is %q: it takes github or gitea (Forgejo is gitea, too)", kind)
-	case a.getenv("GITEA_ACTIONS") == "true", a.getenv("FORGEJO_ACTIONS") == "true":
+		return "", errUsage("--forge is %q: it takes github, gitea or forgejo", kind)
+	case a.getenv("FORGEJO_ACTIONS") == "true":
+		return "forgejo", nil
+	case a.getenv("GITEA_ACTIONS") == "true":
 		return "gitea", nil
 	case server == "https://github.com":
 		return "github", nil
@@ -84,8 +83,9 @@ func (a *app) forgeKind(server string) (string, error) {
 // token finds the token for a kind of forge, and the variable it came from.
 func (a *app) token(kind string) (token, from string, err error) {
 	names := map[string][]string{
-		"github": {"SLIPWAY_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"},
-		"gitea":  {"SLIPWAY_TOKEN", "GITEA_TOKEN", "FORGEJO_TOKEN", "GITHUB_TOKEN"},
+		"github":  {"SLIPWAY_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"},
+		"gitea":   {"SLIPWAY_TOKEN", "GITEA_TOKEN", "FORGEJO_TOKEN", "GITHUB_TOKEN"},
+		"forgejo": {"SLIPWAY_TOKEN", "FORGEJO_TOKEN", "GITEA_TOKEN", "GITHUB_TOKEN"},
 	}[kind]
 	for _, name := range names {
 		t := strings.TrimSpace(a.getenv(name))
@@ -105,9 +105,13 @@ func (a *app) token(kind string) (token, from string, err error) {
 // known.
 func (a *app) connect(ctx context.Context, t *release.Target, p progress.Reporter) (forge.Forge, error) {
 	if t.Forge == "" {
-		kind, err := detect.Detect(ctx, &http.Client{Timeout: 20 * time.Second}, t.Server)
+		kind, err := detect.Detect(ctx, nil, t.Server)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err != nil {
-			return nil, release.Invalidf("give the kind of forge with --forge, or its URL with --server", "%v", err)
+			return nil, &release.Error{Kind: release.Invalid, Message: "find out what kind of forge " + t.Server + " is", Err: err,
+				Hint: "give the kind with --forge, or another address with --server"}
 		}
 		t.Forge = kind
 	}
@@ -122,5 +126,9 @@ func (a *app) connect(ctx context.Context, t *release.Target, p progress.Reporte
 	if t.Forge == "github" {
 		return github.New(github.Options{Server: t.Server, Repository: t.Repository, Token: token, UserAgent: agent, Wire: w})
 	}
-	return gitea.New(gitea.Options{Server: t.Server, Repository: t.Repository, Token: token, UserAgent: agent, Wire: w})
+	dialect := gitea.Gitea
+	if t.Forge == "forgejo" {
+		dialect = gitea.Forgejo
+	}
+	return gitea.New(gitea.Options{Dialect: dialect, Server: t.Server, Repository: t.Repository, Token: token, UserAgent: agent, Wire: w})
 }

@@ -263,12 +263,12 @@ func (d *decoder) merges(field string, node ast.Node) [][]entry {
 	if !ok {
 		return nil
 	}
-	switch kindOf(v) {
-	case isMap:
+	if kindOf(v) == isMap {
 		return [][]entry{d.entries(field, v)}
-	case isList:
+	}
+	if list, ok := v.node.(*ast.SequenceNode); ok {
 		var out [][]entry
-		for _, n := range v.node.(*ast.SequenceNode).Values {
+		for _, n := range list.Values {
 			if e, ok := d.resolve(field, n); ok && kindOf(e) == isMap {
 				out = append(out, d.entries(field, e))
 			} else if ok {

@@ -59,8 +59,8 @@ func omitted(v reflect.Value) bool {
 	case reflect.Map:
 		return v.Len() == 0
 	case reflect.Struct:
-		if v.Type() == commandType {
-			return v.Interface().(release.Command).IsZero()
+		if c, ok := reflect.TypeAssert[release.Command](v); ok {
+			return c.IsZero()
 		}
 		for _, k := range keysOf(v.Type()) {
 			if !omitted(v.Field(k.index)) {
@@ -87,7 +87,7 @@ func (w *writer) field(indent int, name string, v reflect.Value) {
 		w.fields(indent+2, v)
 	case v.Kind() == reflect.Map:
 		w.b.WriteString(pad + name + ":\n")
-		m := v.Interface().(map[string]string)
+		m, _ := reflect.TypeAssert[map[string]string](v) // the one kind of map that a config has
 		for _, k := range slices.Sorted(maps.Keys(m)) {
 			fmt.Fprintf(&w.b, "%s  %s: %s\n", pad, scalar(k), scalar(m[k]))
 		}
@@ -116,21 +116,22 @@ func (w *writer) entry(indent int, v reflect.Value) {
 }
 
 func (w *writer) inline(indent int, v reflect.Value) string {
+	if c, ok := reflect.TypeAssert[release.Command](v); ok {
+		if c.Script == "" {
+			return flow(c.Args)
+		}
+		return block(indent, c.Script)
+	}
+	if list, ok := reflect.TypeAssert[[]string](v); ok {
+		return flow(list)
+	}
 	switch {
 	case v.Kind() == reflect.Pointer:
 		return w.inline(indent, v.Elem())
 	case v.Kind() == reflect.Bool:
 		return strconv.FormatBool(v.Bool())
-	case v.Type() == commandType:
-		c := v.Interface().(release.Command)
-		if c.Script == "" {
-			return flow(c.Args)
-		}
-		return block(indent, c.Script)
-	case v.Kind() == reflect.Slice && v.Len() == 0:
+	case v.Kind() == reflect.Slice: // of structs, and empty: field writes the others
 		return "[]"
-	case v.Kind() == reflect.Slice:
-		return flow(v.Interface().([]string))
 	}
 	return block(indent, v.String())
 }

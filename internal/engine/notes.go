@@ -44,7 +44,8 @@ func Links(t *release.Target) releasenotes.Links {
 		return releasenotes.Links{}
 	}
 	page := t.Server + "/" + t.Repository
-	if t.Forge == "gitea" {
+	switch t.Forge {
+	case "gitea", "forgejo":
 		return releasenotes.GiteaLinks(page)
 	}
 	return releasenotes.GitHubLinks(page)

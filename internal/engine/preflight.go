@@ -55,7 +55,7 @@ func checkLimits(p release.Plan, l forge.Limits) error {
 		ps = append(ps, release.Problem{Field: "archives", Message: fmt.Sprintf("the plan has %d assets; the forge takes %d in one release", len(p.Assets), l.Assets)})
 	}
 	for _, a := range p.Assets {
-		if err := forge.CheckAssetName(a.Name); err != nil {
+		if err := release.CheckAssetName(a.Name); err != nil {
 			ps = append(ps, release.Problem{Field: "archives", Message: err.Error()})
 		}
 	}

@@ -47,9 +47,9 @@ type Forge interface {
 	Update(ctx context.Context, id string, u Update) (Release, error)
 
 	// Upload attaches a file to a release, streamed, never held in memory. The
-	// name must pass CheckAssetName. ErrConflict when the forge refuses a name
-	// that is taken; some forges accept a second asset of the same name, so
-	// the caller deletes the old one first.
+	// name must pass release.CheckAssetName. ErrConflict when the forge refuses
+	// a name that is taken; some forges accept a second asset of the same name,
+	// so the caller deletes the old one first.
 	Upload(ctx context.Context, releaseID string, u Upload) (Asset, error)
 
 	// DeleteAsset removes an asset; one that is gone already is no error.
@@ -140,6 +140,7 @@ type Upload struct {
 	Progress func(sent int64)
 }
 
+// The kinds of failure that callers tell apart, for errors.Is.
 var (
 	ErrNotFound     = errors.New("not found")
 	ErrUnauthorized = errors.New("the token is not accepted")

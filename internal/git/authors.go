@@ -133,20 +133,23 @@ func (r *Repo) loadAuthors(ctx context.Context, tip string) (authorCache, error)
 	if err != nil && exitCode(err) != 1 {
 		return authorCache{}, err
 	}
-	fresh := authorCache{mailmap: mailmap, emails: map[string]bool{}}
+	c, ok := r.readAuthors()
+	if ok && c.mailmap == mailmap && !r.IsShallow() {
+		// A tip that is gone (rewritten and collected) makes git fail: not good either.
+		if good, err := r.IsAncestor(ctx, c.tip, tip); err == nil && good {
+			return c, nil
+		}
+	}
+	return authorCache{mailmap: mailmap, emails: map[string]bool{}}, ctx.Err()
+}
+
+// readAuthors gives what was kept; ok is false when nothing that can be read was.
+func (r *Repo) readAuthors() (c authorCache, ok bool) {
 	b, err := os.ReadFile(r.authorsFile())
-	if err != nil || r.IsShallow() {
-		return fresh, nil
+	if err != nil {
+		return authorCache{}, false
 	}
-	c, ok := decodeAuthors(b)
-	if !ok || c.mailmap != mailmap {
-		return fresh, nil
-	}
-	// A tip that is gone (rewritten and collected) makes git fail: not good either.
-	if good, err := r.IsAncestor(ctx, c.tip, tip); err != nil || !good {
-		return fresh, ctx.Err()
-	}
-	return c, nil
+	return decodeAuthors(b)
 }
 
 // saveAuthors keeps the authors, as far as that can be done: a repository that

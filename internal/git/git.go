@@ -13,7 +13,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -76,7 +75,7 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 
 // openError tells why git could not open a repository.
 func openError(dir string, err error) error {
-	if errors.Is(err, exec.ErrNotFound) {
+	if errors.Is(err, proc.ErrNotFound) {
 		return release.Invalidf("install git 2.34 or newer", "git is not installed, or not in PATH")
 	}
 	var pe *proc.Error

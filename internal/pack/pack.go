@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/pack/dist"
 	"github.com/slipway-dev/slipway/internal/progress"
 	"github.com/slipway-dev/slipway/internal/release"
@@ -122,7 +121,7 @@ func (p *packer) assets() ([]asset, error) {
 func checkAssetNames(assets []asset) error {
 	from := map[string]string{release.ChecksumsName: "the checksums", release.ManifestName: "the manifest"}
 	for _, a := range assets {
-		if err := forge.CheckAssetName(a.name); err != nil {
+		if err := release.CheckAssetName(a.name); err != nil {
 			return release.Invalidf("rename it, or take it out of `assets`", "%s: %v", a.from, err)
 		}
 		if other, ok := from[a.name]; ok {

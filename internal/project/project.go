@@ -82,7 +82,16 @@ func (p *Project) read(ctx context.Context, commit, file string) ([]byte, error)
 		return nil, err
 	}
 	p.ConfigFile = name
-	if head, _, err := p.Repo.Head(ctx); p.Repo.Bare || err != nil || head.Hash != commit {
+	if p.Repo.Bare {
+		return committed, nil
+	}
+	head, _, err := p.Repo.Head(ctx)
+	switch {
+	case errors.Is(err, git.ErrEmpty):
+		return committed, nil // a branch that has yet to begin is checked out
+	case err != nil:
+		return nil, err
+	case head.Hash != commit:
 		return committed, nil
 	}
 	for _, candidate := range ConfigNames() {

@@ -3,5 +3,6 @@
 // linter. A part is built once, from pins that this package carries, and kept
 // in a cache that every checkout on the machine shares.
 //
-// Only tests import it, and cmd/parts, which builds all parts ahead.
+// Only tests import it, and cmd/parts, which builds all parts ahead, and
+// internal/bench.
 package realtest

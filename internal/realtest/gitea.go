@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -68,6 +69,20 @@ func GiteaWith(t testing.TB, settings map[string]map[string]string) *GiteaServer
 	}
 	t.Cleanup(s.srv.stop)
 	return s
+}
+
+// StartGitea is for programs that are no tests: it returns a Gitea of their
+// own, which stop ends, as does the end of the process. What making the part
+// prints goes to log.
+func StartGitea(ctx context.Context, log io.Writer) (s *GiteaServer, stop func(), err error) {
+	made, err := giteaPart().Make(ctx, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s, err = startGitea(made.Dir, nil); err != nil {
+		return nil, nil, err
+	}
+	return s, s.srv.stop, nil
 }
 
 func startGitea(part string, settings map[string]map[string]string) (*GiteaServer, error) {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // watchdog is told the process group of a server on its standard input. When
@@ -23,6 +24,7 @@ rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }`
 // test process.
 type server struct {
 	exited chan struct{} // closed when the program has ended
+	group  int           // the program's process group
 
 	leash *os.File
 	dog   *exec.Cmd
@@ -51,11 +53,15 @@ func serve(dir string, log io.Writer, env []string, args ...string) (*server, er
 	cmd.Env = env
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// A program that the server started, in a group of its own, may hold the
+	// output open beyond the server's end.
+	cmd.WaitDelay = 2 * time.Second
 	if err := cmd.Start(); err != nil {
 		close(s.exited)
 		s.stop()
 		return nil, err
 	}
+	s.group = cmd.Process.Pid
 	// The watchdog is alive, so the pipe has a reader.
 	_, err = fmt.Fprintln(w, cmd.Process.Pid)
 	go func() {
@@ -77,6 +83,12 @@ func (s *server) stop() {
 	s.once.Do(func() {
 		_ = s.leash.Close()
 		_ = s.dog.Wait()
-		<-s.exited
+		select {
+		case <-s.exited:
+		case <-time.After(10 * time.Second):
+			// The watchdog was killed itself.
+			_ = syscall.Kill(-s.group, syscall.SIGKILL)
+			<-s.exited
+		}
 	})
 }

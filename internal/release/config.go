@@ -82,7 +82,7 @@ type Notes struct {
 
 // NotesGroup is one section of the notes.
 type NotesGroup struct {
-	Title string   `yaml:"title" json:"title" description:"Heading of the section."`
+	Title string   `yaml:"title,omitempty" json:"title,omitempty" description:"Heading of the section. A group without one leaves its commits out."`
 	Types []string `yaml:"types,omitempty" json:"types,omitempty" description:"Conventional commit types that belong here, such as feat. * takes every commit left over."`
 }
 

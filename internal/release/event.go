@@ -26,7 +26,7 @@ func ShortCommit(commit string) string {
 
 // Target is the forge repository that a release goes to.
 type Target struct {
-	Forge      string `json:"forge,omitempty"` // github or gitea (Forgejo speaks gitea)
+	Forge      string `json:"forge,omitempty"` // github, gitea or forgejo; empty while it is not known
 	Server     string `json:"server"`          // base URL without a trailing slash, https://github.com
 	Repository string `json:"repository"`      // owner/name
 }

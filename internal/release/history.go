@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -75,7 +76,9 @@ func (c *Classifier) predecessorsOnBranch(d Decision, tags []HistoryTag) []Prede
 			other = append(other, t)
 		}
 	}
-	newest := func(a, b HistoryTag) int { return b.Time.Compare(a.Time) }
+	newest := func(a, b HistoryTag) int {
+		return cmp.Or(b.Time.Compare(a.Time), CompareTags(ParseTag(b.Name), b.Time, ParseTag(a.Name), a.Time))
+	}
 	slices.SortStableFunc(own, newest)
 	slices.SortStableFunc(other, newest)
 	return append(

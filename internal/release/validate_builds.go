@@ -2,15 +2,9 @@ package release
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
-
-// safeName is what may stand as a file name on every system and every forge.
-var safeName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+@=-]*$`)
-
-const safeNameHint = "use letters, digits and . _ + @ = -"
 
 func (v *validator) builds() {
 	first := map[string]int{}

@@ -89,8 +89,8 @@ func (n assetNames) add(field, hint, name, by string) {
 	other, taken := n.seen[name]
 	if !taken {
 		n.seen[name] = by
-		if len(name) > 200 && !n.v.reported(field) {
-			n.v.add(field, "", "the asset %s… has a name of %d characters; at most 200 are kept by every forge", name[:40], len(name))
+		if len(name) > mostAssetName && !n.v.reported(field) {
+			n.v.add(field, "", "the asset %s… has a name of %d characters; at most %d are kept by every forge", name[:40], len(name), mostAssetName)
 		}
 		return
 	}

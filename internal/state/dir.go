@@ -100,13 +100,8 @@ func (d *Dir) List(_ context.Context, prefix string) ([]string, error) {
 		if err != nil {
 			return err
 		}
-		segments := strings.Split(filepath.ToSlash(rel), "/")
-		for i, s := range segments {
-			if segments[i], err = url.PathUnescape(s); err != nil {
-				return nil // not a file of ours
-			}
-		}
-		if ref := strings.Join(segments, "/"); prefix == "" || ref == prefix || strings.HasPrefix(ref, prefix+"/") {
+		ref, ours := refOf(rel)
+		if ours && (prefix == "" || ref == prefix || strings.HasPrefix(ref, prefix+"/")) {
 			refs = append(refs, ref)
 		}
 		return nil
@@ -116,6 +111,19 @@ func (d *Dir) List(_ context.Context, prefix string) ([]string, error) {
 	}
 	slices.Sort(refs)
 	return refs, nil
+}
+
+// refOf is the ref that a file's path stands for, without its ending; ours is
+// false for a path that no ref has.
+func refOf(path string) (ref string, ours bool) {
+	segments := strings.Split(filepath.ToSlash(path), "/")
+	for i, s := range segments {
+		var err error
+		if segments[i], err = url.PathUnescape(s); err != nil {
+			return "", false
+		}
+	}
+	return strings.Join(segments, "/"), true
 }
 
 // expect checks, under the lock, that a document's version is the given one.

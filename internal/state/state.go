@@ -40,6 +40,7 @@ type Document struct {
 	Version string // opaque; equal versions mean equal values
 }
 
+// What a store's methods fail with, for errors.Is.
 var (
 	ErrNotFound = errors.New("no such document")
 	ErrConflict = errors.New("the document was changed by another writer")

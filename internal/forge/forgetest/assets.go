@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/slipway-dev/slipway/internal/forge"
+	"github.com/slipway-dev/slipway/internal/release"
 )
 
 // noise is n bytes that look like nothing and are the same each time.
@@ -88,7 +89,7 @@ func testNames(t *testing.T, s Subject) {
 		"two.dots.tar", "UPPER.lower.SHA256",
 	}
 	for _, name := range names {
-		if err := forge.CheckAssetName(name); err != nil {
+		if err := release.CheckAssetName(name); err != nil {
 			t.Fatal(err)
 		}
 		if a := s.upload(t, rel.ID, name, []byte(name)); a.Name != name {

@@ -23,10 +23,11 @@ func calls(s Subject, rel forge.Release, a forge.Asset) []call {
 		{"Releases", func(ctx context.Context, f forge.Forge) error { _, err := f.Releases(ctx, "v1.0.0"); return err }},
 		{"OpenAsset", func(ctx context.Context, f forge.Forge) error {
 			r, err := f.OpenAsset(ctx, rel.ID, a)
-			if err == nil {
-				_, err = io.ReadAll(r)
-				r.Close()
+			if err != nil {
+				return err
 			}
+			defer r.Close()
+			_, err = io.ReadAll(r)
 			return err
 		}},
 		{"CreateDraft", func(ctx context.Context, f forge.Forge) error {

@@ -83,7 +83,11 @@ func (f *Forge) internal(a wire.Answer) (error, string) {
 	case has("object does not exist"):
 		return forge.ErrRejected, "the release's commit is not in the repository: push it first"
 	case a.JSON && a.Message == "":
-		return forge.ErrUnavailable, string(f.dialect) + " failed and tells the reason to administrators and in its log only"
+		message := string(f.dialect) + " failed and tells the reason to administrators and in its log only"
+		if strings.HasPrefix(a.Op, publishing) {
+			message += " (usual ones: the tag is protected, the commit is not in the repository)"
+		}
+		return forge.ErrUnavailable, message
 	}
 	return forge.ErrUnavailable, a.Message
 }

@@ -59,6 +59,14 @@ func (f *Forge) Repository(ctx context.Context) (forge.Repository, error) {
 		// Reads would be sent on to the new name, but writes are not.
 		return forge.Repository{}, call.Fail(forge.ErrNotFound, fmt.Sprintf("it has moved: its name is %s now", r.FullName))
 	}
+	if r.Empty {
+		if err := f.awaitFirstPush(ctx); err != nil {
+			return forge.Repository{}, err
+		}
+		if r, _, err = client.GetRepo(f.owner, f.name); err != nil {
+			return forge.Repository{}, call.Err(err)
+		}
+	}
 	out := forge.Repository{FullName: r.FullName, DefaultBranch: r.DefaultBranch, Archived: r.Archived, Empty: r.Empty}
 	if f.token != "" && (r.Permissions == nil || r.Permissions.Push) {
 		out.CanWrite, err = f.canWrite(client, call)
@@ -105,7 +113,9 @@ func (f *Forge) Tag(ctx context.Context, name string) (forge.Tag, error) {
 		switch {
 		case err == nil && annotated.Object != nil && annotated.Object.SHA != "":
 			commit = annotated.Object.SHA
-		case err != nil && !errors.Is(err, forge.ErrNotFound):
+		case err != nil && !errors.Is(err, forge.ErrNotFound) && !errors.Is(err, forge.ErrRejected):
+			// A refusal (the tag object has another name than its ref) leaves
+			// the object that the tag points at.
 			return forge.Tag{}, err
 		}
 	}

@@ -5,10 +5,12 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/forge/forgetest"
 	"github.com/slipway-dev/slipway/internal/forge/gitea"
+	"github.com/slipway-dev/slipway/internal/forge/wire"
 	"github.com/slipway-dev/slipway/internal/realtest"
 )
 
@@ -17,20 +19,6 @@ func TestContractOnRealGitea(t *testing.T) {
 	t.Parallel()
 	server := realtest.Gitea(t)
 	forgetest.Run(t, func(t *testing.T) forgetest.Subject { return realSubject(t, server) })
-}
-
-// Its refusal of large files is told as such.
-func TestContractOnRealGiteaWithLimit(t *testing.T) {
-	t.Parallel()
-	server := realtest.GiteaWith(t, map[string]map[string]string{"repository.release": {"FILE_MAX_SIZE": "1"}})
-	forgetest.Run(t, func(t *testing.T) forgetest.Subject {
-		if !strings.HasSuffix(t.Name(), "too_large_an_asset") {
-			t.Skip("held by TestContractOnRealGitea")
-		}
-		s := realSubject(t, server)
-		s.Traits.MaxAssetSize = 1 << 20
-		return s
-	})
 }
 
 func realSubject(t *testing.T, server *realtest.GiteaServer) forgetest.Subject {
@@ -69,7 +57,10 @@ func realSubject(t *testing.T, server *realtest.GiteaServer) forgetest.Subject {
 
 func connect(t *testing.T, server *realtest.GiteaServer, token, repository string) *gitea.Forge {
 	t.Helper()
-	f, err := gitea.New(gitea.Options{Server: server.URL, Repository: repository, Token: token, UserAgent: "slipway/test"})
+	f, err := gitea.New(gitea.Options{
+		Server: server.URL, Repository: repository, Token: token, UserAgent: "slipway/test",
+		Wire: wire.Options{Backoff: 20 * time.Millisecond},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,11 +13,15 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/forge/wire"
+	"github.com/slipway-dev/slipway/internal/release"
 )
 
 // emptyNote empties a release's text: the server takes an empty field of a
 // change for one that stays as it is.
 const emptyNote = " "
+
+// publishing begins the operation's name, by which explain knows it.
+const publishing = "publish release "
 
 // title is never empty: the server keeps the old one, and the SDK refuses it.
 func title(d forge.Draft) string {
@@ -27,13 +31,16 @@ func title(d forge.Draft) string {
 	return d.Title
 }
 
-// CreateDraft makes a draft release.
+// CreateDraft makes a draft release, once the server has noted the tag.
 func (f *Forge) CreateDraft(ctx context.Context, d forge.Draft) (forge.Release, error) {
 	client, call, err := f.beginWrite(ctx, "create a draft for "+d.Tag)
 	if err != nil {
 		return forge.Release{}, err
 	}
 	if err := checkTag(call, d.Tag); err != nil {
+		return forge.Release{}, err
+	}
+	if err := f.awaitTag(ctx, d.Tag); err != nil {
 		return forge.Release{}, err
 	}
 	r, _, err := client.CreateRelease(f.owner, f.name, sdk.CreateReleaseOption{
@@ -53,7 +60,7 @@ func (f *Forge) Update(ctx context.Context, id string, u forge.Update) (forge.Re
 		in.Note = emptyNote
 	}
 	if u.Publish {
-		op = "publish release " + u.Tag
+		op = publishing + u.Tag
 		draft := false
 		in.IsDraft = &draft
 	}
@@ -107,7 +114,7 @@ func (f *Forge) Upload(ctx context.Context, releaseID string, u forge.Upload) (f
 	if err := f.mayWrite(call); err != nil {
 		return forge.Asset{}, err
 	}
-	if err := forge.CheckAssetName(u.Name); err != nil {
+	if err := release.CheckAssetName(u.Name); err != nil {
 		return forge.Asset{}, call.Fail(forge.ErrRejected, err.Error())
 	}
 	id, err := f.number(call, releaseID)

@@ -20,9 +20,9 @@ import (
 	"github.com/slipway-dev/slipway/internal/forge/wire"
 )
 
-// release and asset are GitHub's answers; go-github v60 has neither "digest"
+// releaseAnswer and asset are GitHub's answers; go-github v60 has neither "digest"
 // nor "immutable".
-type release struct {
+type releaseAnswer struct {
 	ID         int64     `json:"id"`
 	Tag        string    `json:"tag_name"`
 	Target     string    `json:"target_commitish"`
@@ -45,7 +45,7 @@ type asset struct {
 	URL    string `json:"browser_download_url"`
 }
 
-func (r release) domain(assets []asset) forge.Release {
+func (r releaseAnswer) domain(assets []asset) forge.Release {
 	out := forge.Release{
 		ID: strconv.FormatInt(r.ID, 10), Tag: r.Tag, Target: r.Target, Title: r.Title, Body: r.Body,
 		Draft: r.Draft, Prerelease: r.Prerelease, Immutable: r.Immutable,
@@ -178,7 +178,7 @@ func (f *Forge) Tag(ctx context.Context, name string) (forge.Tag, error) {
 // every page is read; the last page's number lets them come side by side.
 func (f *Forge) Releases(ctx context.Context, tag string) ([]forge.Release, error) {
 	ctx, call := wire.Begin(ctx, "list releases of "+tag)
-	all, err := pages[release](ctx, f, call, f.path("/releases"), func(r release) int64 { return r.ID })
+	all, err := pages[releaseAnswer](ctx, f, call, f.path("/releases"), func(r releaseAnswer) int64 { return r.ID })
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/forge/wire"
+	"github.com/slipway-dev/slipway/internal/release"
 )
 
 // writeRelease is what is sent to make or change a release.
@@ -60,7 +61,7 @@ func (f *Forge) write(ctx context.Context, call *wire.Call, method, path string,
 		return forge.Release{}, call.Fail(forge.ErrRejected, fmt.Sprintf("git takes no tag of the name %q", in.Tag))
 	}
 	var answer struct {
-		release
+		releaseAnswer
 		Assets []asset `json:"assets"`
 	}
 	if _, err := f.do(ctx, call, method, path, in, &answer); err != nil {
@@ -78,7 +79,7 @@ func (f *Forge) Upload(ctx context.Context, releaseID string, u forge.Upload) (f
 	if err := f.mayWrite(call); err != nil {
 		return forge.Asset{}, err
 	}
-	if err := forge.CheckAssetName(u.Name); err != nil {
+	if err := release.CheckAssetName(u.Name); err != nil {
 		return forge.Asset{}, call.Fail(forge.ErrRejected, err.Error())
 	}
 	if u.Size > maxAssetSize {
@@ -145,7 +146,7 @@ func (f *Forge) DeleteDraft(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	var r release
+	var r releaseAnswer
 	_, err = f.do(ctx, call, http.MethodGet, f.path("/releases/%d", n), nil, &r)
 	switch {
 	case errors.Is(err, forge.ErrNotFound):

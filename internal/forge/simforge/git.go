@@ -94,7 +94,7 @@ func withLength(r *http.Request) (*http.Request, func(), error) {
 		return nil, nil, err
 	}
 	remove := func() {
-		f.Close()
+		_ = f.Close()
 		os.Remove(f.Name())
 	}
 	n, err := io.Copy(f, r.Body)

@@ -31,6 +31,7 @@ func (g giteaWire) repoRoutes() []route {
 		on("GET", repo+"/tags", g.listTags),
 		on("GET", repo+"/tags/*tag", g.tag),
 		on("DELETE", repo+"/tags/*tag", g.deleteTag),
+		on("GET", "/:owner/:repo/tags/list", g.tagNames), // a page, as its picker of tags asks for it
 		on("GET", repo+"/git/refs", g.refs),
 		on("GET", repo+"/git/refs/*ref", g.refs),
 		on("GET", repo+"/git/tags/:sha", g.tagObject),
@@ -105,6 +106,18 @@ func (g giteaWire) listTags(c *call) error {
 		out = append(out, tag)
 	}
 	return c.answer(http.StatusOK, out)
+}
+
+func (g giteaWire) tagNames(c *call) error {
+	refs, err := c.repo().Refs().Matching(c.r.Context(), "refs/tags/")
+	if err != nil {
+		return err
+	}
+	names := []string{}
+	for _, ref := range refs {
+		names = append(names, strings.TrimPrefix(ref.Name, "refs/tags/"))
+	}
+	return c.answer(http.StatusOK, map[string]any{"results": names})
 }
 
 func (g giteaWire) tag(c *call) error {

@@ -62,8 +62,12 @@ func escapePath(s string) string {
 	return strings.ReplaceAll(url.PathEscape(s), "%2F", "/")
 }
 
+func (g githubWire) releaseURL(c *call, rel memory.Release) string {
+	return fmt.Sprintf("%s/releases/%d", g.api(c), rel.ID)
+}
+
 func (g githubWire) releaseJSON(c *call, rel memory.Release) map[string]any {
-	self := fmt.Sprintf("%s/releases/%d", g.api(c), rel.ID)
+	self := g.releaseURL(c, rel)
 	assets := []any{}
 	for _, a := range rel.Assets {
 		assets = append(assets, g.assetJSON(c, rel, a))

@@ -14,15 +14,15 @@ func (g githubWire) releaseRoutes() []route {
 		on("POST", releases, g.createRelease),
 		on("GET", releases+"/latest", func(c *call) error {
 			rel, err := c.repo().Latest(c.access)
-			return g.release(c, http.StatusOK, rel, err)
+			return g.release(c, rel, err)
 		}),
 		on("GET", releases+"/tags/*tag", func(c *call) error {
 			rel, err := c.repo().ReleaseByTag(c.access, c.vars["tag"])
-			return g.release(c, http.StatusOK, rel, err)
+			return g.release(c, rel, err)
 		}),
 		on("GET", releases+"/:id", func(c *call) error {
 			rel, err := c.repo().Release(c.access, c.id("id"))
-			return g.release(c, http.StatusOK, rel, err)
+			return g.release(c, rel, err)
 		}),
 		on("PATCH", releases+"/:id", g.editRelease),
 		on("DELETE", releases+"/:id", func(c *call) error {
@@ -34,11 +34,11 @@ func (g githubWire) releaseRoutes() []route {
 	}
 }
 
-func (g githubWire) release(c *call, status int, rel memory.Release, err error) error {
+func (g githubWire) release(c *call, rel memory.Release, err error) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(status, g.releaseJSON(c, rel))
+	return c.answer(http.StatusOK, g.releaseJSON(c, rel))
 }
 
 func (g githubWire) listReleases(c *call) error {
@@ -83,9 +83,8 @@ func (g githubWire) createRelease(c *call) error {
 	if err != nil {
 		return err
 	}
-	out := g.releaseJSON(c, rel)
-	c.w.Header().Set("Location", out["url"].(string))
-	return c.answer(http.StatusCreated, out)
+	c.w.Header().Set("Location", g.releaseURL(c, rel))
+	return c.answer(http.StatusCreated, g.releaseJSON(c, rel))
 }
 
 func (g githubWire) editRelease(c *call) error {
@@ -110,7 +109,7 @@ func (g githubWire) editRelease(c *call) error {
 		return err
 	}
 	rel, err := c.repo().Edit(c.r.Context(), c.access, c.id("id"), e)
-	return g.release(c, http.StatusOK, rel, err)
+	return g.release(c, rel, err)
 }
 
 // makeLatest is a string, not a boolean.

@@ -92,7 +92,7 @@ func describeText(body []byte) string {
 // oneLine makes a foreign text fit for a message: one line, no control
 // characters, at most 200 characters.
 func oneLine(s string) string {
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool {
+	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "?"), func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r)
 	}), " ")
 	const most = 200

@@ -23,10 +23,7 @@ func SetUpload(req *http.Request, u forge.Upload, before, after []byte) error {
 		}
 		counted := &countedFile{file: file, size: u.Size, progress: u.Progress}
 		whole := io.MultiReader(bytes.NewReader(before), counted, bytes.NewReader(after))
-		return struct {
-			io.Reader
-			io.Closer
-		}{whole, file}, nil
+		return uploadBody{whole, file}, nil
 	}
 	req.ContentLength = int64(len(before)) + u.Size + int64(len(after))
 	if req.ContentLength == 0 {
@@ -39,6 +36,12 @@ func SetUpload(req *http.Request, u forge.Upload, before, after []byte) error {
 	}
 	req.Body, req.GetBody = body, open
 	return nil
+}
+
+// uploadBody marks a body whose answer may take long: the forge stores it.
+type uploadBody struct {
+	io.Reader
+	io.Closer
 }
 
 // countedFile reads exactly the size that was promised to the forge.

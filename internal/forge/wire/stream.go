@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,7 +14,14 @@ import (
 // up again where it ended. The caller closes the reader.
 func Open(ctx context.Context, client *http.Client, op string, newRequest func() (*http.Request, error)) (io.ReadCloser, error) {
 	ctx, call := beginStream(ctx, op)
-	f := &remoteFile{ctx: ctx, call: call, client: client, newRequest: newRequest, reopenings: 4}
+	f := &remoteFile{call: call, ended: ctx.Err, reopenings: 4, send: func(prepare func(http.Header)) (*http.Response, error) {
+		req, err := newRequest()
+		if err != nil {
+			return nil, err
+		}
+		prepare(req.Header)
+		return client.Do(req.WithContext(ctx))
+	}}
 	if err := f.open(); err != nil {
 		return nil, err
 	}
@@ -21,10 +29,9 @@ func Open(ctx context.Context, client *http.Client, op string, newRequest func()
 }
 
 type remoteFile struct {
-	ctx        context.Context
 	call       *Call
-	client     *http.Client
-	newRequest func() (*http.Request, error)
+	ended      func() error // the context's error
+	send       func(prepare func(http.Header)) (*http.Response, error)
 	body       io.ReadCloser
 	offset     int64
 	etag       string
@@ -32,27 +39,24 @@ type remoteFile struct {
 }
 
 func (f *remoteFile) open() error {
-	req, err := f.newRequest()
-	if err != nil {
-		return f.call.Err(err)
-	}
-	// The file's own bytes: a transport that unpacks would change the digest.
-	req.Header.Set("Accept-Encoding", "identity")
-	if f.offset > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", f.offset))
-		if f.etag != "" {
-			req.Header.Set("If-Range", f.etag)
+	resp, err := f.send(func(h http.Header) { //nolint:bodyclose // it becomes f.body, which Close closes
+		// The file's own bytes: a transport that unpacks would change the digest.
+		h.Set("Accept-Encoding", "identity")
+		if f.offset == 0 {
+			return
 		}
-	}
-	resp, err := f.client.Do(req.WithContext(f.ctx))
+		h.Set("Range", fmt.Sprintf("bytes=%d-", f.offset))
+		if f.etag != "" {
+			h.Set("If-Range", f.etag)
+		}
+	})
 	if err != nil {
 		return f.call.Err(err)
 	}
 	f.body, f.etag = resp.Body, resp.Header.Get("ETag")
 	if f.offset > 0 && resp.StatusCode != http.StatusPartialContent {
 		if _, err := io.CopyN(io.Discard, f.body, f.offset); err != nil {
-			f.body.Close()
-			return f.call.Err(err)
+			return errors.Join(f.call.Err(err), f.body.Close())
 		}
 	}
 	return nil
@@ -64,8 +68,8 @@ func (f *remoteFile) Read(p []byte) (int, error) {
 	if err == nil || err == io.EOF {
 		return n, err
 	}
-	f.body.Close()
-	if stop := f.ctx.Err(); stop != nil {
+	_ = f.body.Close() // it has failed already
+	if stop := f.ended(); stop != nil {
 		return n, f.call.Err(stop)
 	}
 	if f.reopenings == 0 {

@@ -2,10 +2,10 @@ package wire
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/forge"
@@ -207,7 +207,7 @@ func (s *sending) rewind(f *fault) error {
 
 func (s *sending) closeBody() {
 	if s.req.Body != nil {
-		s.req.Body.Close()
+		_ = s.req.Body.Close() // nothing was read of it
 	}
 }
 
@@ -242,20 +242,33 @@ func orElse(s, instead string) string {
 	return instead
 }
 
-var errStill = errors.New("nothing moved on the connection")
+// stillError is the cause of a try's end when nothing moved for so long.
+type stillError time.Duration
+
+func (e stillError) Error() string {
+	return fmt.Sprintf("nothing moved on the connection for %s", time.Duration(e))
+}
 
 // watchdog cancels a try on whose connection nothing moves.
 type watchdog struct {
 	timer *time.Timer
 	idle  time.Duration
+	last  atomic.Int64 // the wait that is running, a time.Duration
 	end   context.CancelCauseFunc
 }
 
 func newWatchdog(idle time.Duration, cancel context.CancelCauseFunc) *watchdog {
-	return &watchdog{timer: time.AfterFunc(idle, func() { cancel(errStill) }), idle: idle, end: cancel}
+	w := &watchdog{idle: idle, end: cancel}
+	w.last.Store(int64(idle))
+	w.timer = time.AfterFunc(idle, func() { cancel(stillError(w.last.Load())) })
+	return w
 }
 
-func (w *watchdog) touch()                { w.timer.Reset(w.idle) }
-func (w *watchdog) allow(d time.Duration) { w.timer.Reset(max(d, w.idle)) }
-func (w *watchdog) pause()                { w.timer.Stop() }
-func (w *watchdog) stop()                 { w.timer.Stop(); w.end(nil) }
+func (w *watchdog) touch() { w.allow(w.idle) }
+func (w *watchdog) pause() { w.timer.Stop() }
+func (w *watchdog) stop()  { w.timer.Stop(); w.end(nil) }
+
+func (w *watchdog) allow(d time.Duration) {
+	w.last.Store(int64(d))
+	w.timer.Reset(d)
+}

@@ -39,9 +39,12 @@ func (s *sending) try() (*http.Response, *fault) {
 	s.address(req)
 	var body *sentBody
 	if req.Body != nil && req.Body != http.NoBody {
-		body = &sentBody{ReadCloser: req.Body, dog: dog, left: req.ContentLength, answer: s.t.UploadAnswer}
+		body = &sentBody{ReadCloser: req.Body, dog: dog, left: req.ContentLength, answer: s.t.Idle}
+		if _, ok := req.Body.(uploadBody); ok {
+			body.answer = max(s.t.UploadAnswer, s.t.Idle)
+		}
 		req.Body = body
-		context.AfterFunc(ctx, func() { body.Close() })
+		context.AfterFunc(ctx, func() { _ = body.Close() })
 	}
 	resp, err := s.t.Transport.RoundTrip(req)
 	if err != nil {
@@ -207,8 +210,9 @@ func (s *sending) networkFault(ctx context.Context, err error, body *sentBody, s
 		f.err.Err = stop
 		return f
 	}
-	still := errors.Is(context.Cause(ctx), errStill)
-	if body != nil && !still {
+	var still stillError
+	isStill := errors.As(context.Cause(ctx), &still)
+	if body != nil && !isStill {
 		if local := body.failed.Load(); local != nil {
 			// The forge got part of a file and drops it.
 			f.err.Err, f.err.MaybeDone = *local, false
@@ -221,8 +225,8 @@ func (s *sending) networkFault(ctx context.Context, err error, body *sentBody, s
 	var dns *net.DNSError
 	var record tls.RecordHeaderError
 	switch {
-	case still:
-		f.err.Message = fmt.Sprintf("nothing moved on the connection to %s for %s", s.req.URL.Host, s.t.Idle)
+	case isStill:
+		f.err.Message = fmt.Sprintf("nothing moved on the connection to %s for %s", s.req.URL.Host, time.Duration(still))
 	case errors.As(err, &cert):
 		f.passing, f.err.Message = false, text
 	case errors.As(err, &dns) && dns.IsNotFound:

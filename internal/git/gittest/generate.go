@@ -41,7 +41,7 @@ func Generate(ctx context.Context, dir string, s Spec) error {
 		pw.CloseWithError(w.Flush())
 	}()
 	err := git(pr, "-C", dir, "fast-import", "--quiet", "--done", "--date-format=raw")
-	pr.Close() // frees the writer when git stopped early
+	_ = pr.Close() // frees the writer when git stopped early
 	if err != nil {
 		return fmt.Errorf("generate history: %w", err)
 	}

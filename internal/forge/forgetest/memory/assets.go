@@ -89,7 +89,7 @@ func (r *Repo) AssetByUUID(a Access, uuid string) (Asset, error) {
 	return r.Asset(a, as.ID)
 }
 
-func (r *Repo) findAsset(is func(*asset) bool) (*release, *asset) {
+func (r *Repo) findAsset(is func(*asset) bool) (*storedRelease, *asset) {
 	for _, rel := range r.releases {
 		for _, as := range rel.assets {
 			if is(as) {
@@ -163,7 +163,7 @@ func (r *Repo) begin(a Access, releaseID int64, u Upload) (*asset, string, error
 	return as, rel.Tag, nil
 }
 
-func (r *Repo) checkUpload(rel *release, u Upload) error {
+func (r *Repo) checkUpload(rel *storedRelease, u Upload) error {
 	if r.dialect == Gitea {
 		if u.Name == "" {
 			return &Refusal{Status: http.StatusBadRequest, Message: "Could not determine name of attachment.", Kind: forge.ErrRejected}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/slipway-dev/slipway/internal/forge"
+	"github.com/slipway-dev/slipway/internal/release"
 )
 
 // Forge looks at the repository as a forge.Forge with one token's rights.
@@ -135,7 +136,7 @@ func (v view) Upload(ctx context.Context, releaseID string, u forge.Upload) (for
 	if err := errors.Join(ctx.Err(), err); err != nil {
 		return forge.Asset{}, failed(op, err)
 	}
-	if err := forge.CheckAssetName(u.Name); err != nil {
+	if err := release.CheckAssetName(u.Name); err != nil {
 		return forge.Asset{}, &forge.Error{Op: op, Kind: forge.ErrRejected, Err: err}
 	}
 	body, err := u.Open()
@@ -202,7 +203,7 @@ func (v view) OpenAsset(ctx context.Context, _ string, a forge.Asset) (io.ReadCl
 	return struct {
 		io.Reader
 		io.Closer
-	}{contextReader{ctx, body}, body}, nil
+	}{untilDone(ctx, body), body}, nil
 }
 
 func (v view) DeleteDraft(ctx context.Context, id string) error {

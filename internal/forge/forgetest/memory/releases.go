@@ -27,7 +27,7 @@ type Release struct {
 	Assets     []Asset
 }
 
-type release struct {
+type storedRelease struct {
 	Release
 	assets []*asset // in the order of their making, starters included
 }
@@ -47,7 +47,7 @@ type Edit struct {
 }
 
 // view copies a release for readers.
-func (rel *release) view() Release {
+func (rel *storedRelease) view() Release {
 	out := rel.Release
 	out.Assets = nil
 	for _, a := range rel.assets {
@@ -144,7 +144,7 @@ func (r *Repo) sameTag(a, b string) bool {
 	return a == b || r.dialect == Gitea && strings.EqualFold(a, b)
 }
 
-func (r *Repo) find(id int64) *release {
+func (r *Repo) find(id int64) *storedRelease {
 	for _, rel := range r.releases {
 		if rel.ID == id {
 			return rel
@@ -171,7 +171,7 @@ func (r *Repo) Create(ctx context.Context, a Access, n NewRelease) (Release, err
 	if target == "" {
 		target = branch
 	}
-	rel := &release{Release: Release{
+	rel := &storedRelease{Release: Release{
 		Tag: n.Tag, Target: target, Title: n.Title, Body: n.Body, Draft: true, Prerelease: n.Prerelease,
 		Created: r.now(), Updated: r.now(),
 	}}
@@ -270,7 +270,7 @@ func (r *Repo) Delete(a Access, id int64) error {
 		r.burnt[rel.Tag] = true
 	}
 	r.tagRows[strings.ToLower(rel.Tag)] = rel.ID
-	r.releases = slices.DeleteFunc(r.releases, func(x *release) bool { return x == rel })
+	r.releases = slices.DeleteFunc(r.releases, func(x *storedRelease) bool { return x == rel })
 	for _, as := range rel.assets {
 		as.content.remove()
 	}

@@ -67,8 +67,8 @@ type Repo struct {
 	immutable bool
 	archived  bool
 	protected []string
-	releases  []*release // oldest first
-	latest    int64      // id that make_latest chose
+	releases  []*storedRelease // oldest first
+	latest    int64            // id that make_latest chose
 	// burnt are tags that an immutable release has used, for ever.
 	burnt map[string]bool
 	// tagRows are, on Gitea, the rows that a deleted release leaves behind for

@@ -35,7 +35,7 @@ func (r *Repo) checkCreate(ctx context.Context, n NewRelease, branch string) err
 }
 
 // checkEdit refuses a change as the dialect does, before anything is written.
-func (r *Repo) checkEdit(ctx context.Context, old, next *release, toDraft bool, latest string) error {
+func (r *Repo) checkEdit(ctx context.Context, old, next *storedRelease, toDraft bool, latest string) error {
 	if r.dialect == Gitea {
 		if r.archived {
 			return internal()
@@ -83,7 +83,7 @@ func (r *Repo) checkGitHubFields(ctx context.Context, tag, target, body string, 
 
 // publish turns a draft into a public release, making its tag where there is
 // none. creating tells Gitea's two answers to one mistake apart.
-func (r *Repo) publish(ctx context.Context, rel *release, creating bool) error {
+func (r *Repo) publish(ctx context.Context, rel *storedRelease, creating bool) error {
 	if r.dialect == GitHub {
 		if err := r.checkGitHubPublish(rel); err != nil {
 			return err
@@ -110,7 +110,7 @@ func (r *Repo) publish(ctx context.Context, rel *release, creating bool) error {
 	return r.date(ctx, rel)
 }
 
-func (r *Repo) checkGitHubPublish(rel *release) error {
+func (r *Repo) checkGitHubPublish(rel *storedRelease) error {
 	for _, other := range r.releases {
 		if other.ID != rel.ID && !other.Draft && other.Tag == rel.Tag {
 			return invalid(forge.ErrConflict, Detail{Resource: "Release", Code: "already_exists", Field: "tag_name"})
@@ -125,7 +125,7 @@ func (r *Repo) checkGitHubPublish(rel *release) error {
 }
 
 // makeTag creates the release's tag at its target.
-func (r *Repo) makeTag(ctx context.Context, rel *release, creating bool) error {
+func (r *Repo) makeTag(ctx context.Context, rel *storedRelease, creating bool) error {
 	gitea := r.dialect == Gitea
 	if r.isProtected(rel.Tag) {
 		switch {
@@ -156,7 +156,7 @@ func (r *Repo) makeTag(ctx context.Context, rel *release, creating bool) error {
 
 // date sets created_at: on GitHub the commit's date, on Gitea the time at which
 // the draft was last written.
-func (r *Repo) date(ctx context.Context, rel *release) error {
+func (r *Repo) date(ctx context.Context, rel *storedRelease) error {
 	if r.dialect != GitHub {
 		if rel.Draft {
 			rel.Created = r.now()
@@ -175,7 +175,7 @@ func (r *Repo) date(ctx context.Context, rel *release) error {
 
 // chooseLatest follows make_latest: a newly published release becomes the
 // latest unless it says otherwise.
-func (r *Repo) chooseLatest(rel *release, latest string) {
+func (r *Repo) chooseLatest(rel *storedRelease, latest string) {
 	if r.dialect != GitHub || rel.Prerelease {
 		return
 	}

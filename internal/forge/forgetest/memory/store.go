@@ -53,7 +53,7 @@ type received struct {
 // is left of a body that breaks off.
 func (s store) receive(ctx context.Context, tag, name string, id int64, body io.Reader, limit int64) (received, error) {
 	sum := sha256.New()
-	in := io.Reader(contextReader{ctx, body})
+	in := untilDone(ctx, body)
 	if limit > 0 {
 		in = &limitReader{in, limit}
 	}
@@ -128,18 +128,19 @@ func fileName(s string) string {
 	return s
 }
 
-// contextReader stops reading when the context ends.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
+// untilDone reads from r, and fails once the context has ended.
+func untilDone(ctx context.Context, r io.Reader) io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return r.Read(p)
+	})
 }
 
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
-}
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // limitReader fails with errTooLarge instead of ending at the limit.
 type limitReader struct {
