@@ -60,6 +60,36 @@ func killedAfter(t *testing.T, p *tap, s subject, dir string, n int, want []seen
 	clone := t.TempDir()
 	mustRun(t, "", nil, "git", "clone", "--quiet", dir, clone)
 	env := tokenEnv(cleanEnv(t, t.TempDir()), s)
+	killed := p.killedIn(t, s, clone, env)
+	if killed {
+		if got := public(t, p.URL, s); len(got) > 0 {
+			// It was published: then it must be whole.
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("what is public after the kill is not the whole release (-want +got):\n%s", diff)
+			}
+		}
+	}
+	again := mustRun(t, clone, env, releaseArgs(p.URL, s, "--tag", "v1.0.0")...)
+	if diff := cmp.Diff(want, public(t, p.URL, s)); diff != "" {
+		t.Errorf("the rerun ends elsewhere (-want +got):\n%s\n%s", diff, again)
+	}
+	if d := p.doubled(); len(d) > 0 {
+		t.Errorf("sent twice although they had arrived whole: %s\n%s", strings.Join(d, ", "), again)
+	}
+	return killed
+}
+
+// killedOnce releases from a clone of its own, to be killed.
+func (p *tap) killedOnce(t *testing.T, s subject, dir string) bool {
+	t.Helper()
+	clone := t.TempDir()
+	mustRun(t, "", nil, "git", "clone", "--quiet", dir, clone)
+	return p.killedIn(t, s, clone, tokenEnv(cleanEnv(t, t.TempDir()), s))
+}
+
+// killedIn releases in a folder and reports whether the process was killed.
+func (p *tap) killedIn(t *testing.T, s subject, clone string, env []string) bool {
+	t.Helper()
 	args := releaseArgs(p.URL, s, "--tag", "v1.0.0")
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir, cmd.Env = clone, env
@@ -72,21 +102,6 @@ func killedAfter(t *testing.T, p *tap, s subject, dir string, n int, want []seen
 	killed := cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled()
 	if !killed && err != nil {
 		t.Fatalf("%v\n%s", err, &out)
-	}
-	if killed {
-		if got := public(t, p.URL, s); len(got) > 0 {
-			// It was published: then it must be whole.
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("what is public after the kill is not the whole release (-want +got):\n%s", diff)
-			}
-		}
-	}
-	again := mustRun(t, clone, env, args...)
-	if diff := cmp.Diff(want, public(t, p.URL, s)); diff != "" {
-		t.Errorf("the rerun ends elsewhere (-want +got):\n%s\n%s", diff, again)
-	}
-	if d := p.doubled(); len(d) > 0 {
-		t.Errorf("sent twice although they had arrived whole: %s\n%s", strings.Join(d, ", "), again)
 	}
 	return killed
 }

@@ -54,6 +54,13 @@ func (p *tap) begin(upstream string, killAt int) {
 
 var uploadPath = regexp.MustCompile(`/releases/\d+/assets$`)
 
+// requests is how many API requests the last run made.
+func (p *tap) requests() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count
+}
+
 // answered sees each answer before the client does.
 func (p *tap) answered(r *http.Response) error {
 	if r.Request.Header.Get("Authorization") == "" {

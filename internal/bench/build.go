@@ -82,8 +82,8 @@ func measureBuild(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	return []row{
-		ratioRow("build 4 platforms, beside a shell loop", fresh.took, plain.took, 0.7),
-		ratioRow("build, nothing changed, beside the same loop", again.took, plain.took, 0.35),
+		ratioRow("build 4 platforms, beside a shell loop", fresh, plain, 0.7),
+		ratioRow("build, nothing changed, beside the same loop", again, plain, 0.35),
 		memoryRow("build: peak memory", peak, 60*mega),
 	}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/proc"
@@ -38,6 +39,13 @@ func quiet(ctx context.Context, c proc.Cmd) error {
 // times are those of one contender, one a turn.
 type times []time.Duration
 
+func (t times) sum() (all time.Duration) {
+	for _, d := range t {
+		all += d
+	}
+	return all
+}
+
 func (t times) median() time.Duration { return slices.Sorted(slices.Values(t))[len(t)/2] }
 func (t times) best() time.Duration   { return slices.Min(t) }
 
@@ -47,6 +55,7 @@ type contender struct {
 	// run does the work. It may tell another time than the one it took.
 	run  func() (time.Duration, error)
 	took times
+	cpu  times // processor time of the programs it ran to their ends
 }
 
 // timed is a contender whose whole run counts.
@@ -69,14 +78,25 @@ func (b *bench) race(what string, all ...*contender) error {
 					return err
 				}
 			}
+			cpu := childrenCPU()
 			took, err := c.run()
 			if err != nil {
 				return err
 			}
-			c.took = append(c.took, took)
+			c.took, c.cpu = append(c.took, took), append(c.cpu, childrenCPU()-cpu)
 		}
 	}
 	return nil
+}
+
+// childrenCPU is the processor time of all programs that this process, or one
+// of them, has waited for.
+func childrenCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // peak runs a program and gives its largest resident size in bytes, that of

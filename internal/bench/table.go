@@ -17,16 +17,19 @@ type row struct {
 	met         bool
 }
 
-// ratioRow holds medians against each other. The ratio of both's best turns is
-// told as well: when the two differ much, the machine was busy.
-func ratioRow(what string, ours, rival times, goal float64) row {
-	ratio := float64(ours.median()) / float64(rival.median())
+// ratioRow holds medians against each other. The ratios of both's best turns
+// and of their processor time are told as well: they depend less on what else
+// the machine does, and say when it was too busy for the first.
+func ratioRow(what string, ours, rival *contender, goal float64) row {
+	ratio := per(ours.took.median(), rival.took.median())
 	return row{
-		what: what, ours: seconds(ours.median()), rival: seconds(rival.median()),
-		figure: fmt.Sprintf("%.2f (best turns %.2f)", ratio, float64(ours.best())/float64(rival.best())),
+		what: what, ours: seconds(ours.took.median()), rival: seconds(rival.took.median()),
+		figure: fmt.Sprintf("%.2f (best %.2f, cpu %.2f)", ratio, per(ours.took.best(), rival.took.best()), per(ours.cpu.sum(), rival.cpu.sum())),
 		goal:   fmt.Sprintf("≤ %.3g", goal), met: ratio <= goal,
 	}
 }
+
+func per(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
 // memoryRow is a peak in bytes that is to stay below a goal in bytes.
 func memoryRow(what string, bytes, goal int64) row {

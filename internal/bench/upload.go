@@ -65,7 +65,7 @@ func measureUpload(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	return append([]row{
-		ratioRow("upload 40 × 5 MB to Gitea, beside xargs -P4 curl", ours.took, plain.took, 1.2),
+		ratioRow("upload 40 × 5 MB to Gitea, beside xargs -P4 curl", ours, plain, 1.2),
 		note("… the whole process, with checkout, packing, checks", whole),
 		memoryRow("upload: peak memory above the idle process ("+megabytes(idle)+")", peak-idle, 100*mega),
 	}, rerun...), nil

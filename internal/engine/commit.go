@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/progress"
@@ -13,18 +14,12 @@ import (
 // then makes it public. Before Update the release can be dropped without a
 // trace; after it there is nothing left that could fail.
 func (e *Engine) commit(ctx context.Context, p release.Plan, m made, s staged, j *journal, st progress.Stage) (forge.Release, error) {
-	if err := e.checkTag(ctx, p); err != nil {
-		return forge.Release{}, err
-	}
 	check := &stager{Engine: e, plan: p, made: m, journal: j, stage: st, result: s}
-	draft, err := check.current(ctx)
+	draft, err := check.settle(ctx)
 	if err != nil {
 		return forge.Release{}, err
 	}
-	if !draft.Draft {
-		return forge.Release{}, release.Refuse("look at "+draft.URL, "%s was published by somebody else meanwhile", p.Tag)
-	}
-	if err := complete(m.artifacts, draft.Assets, j.read()); err != nil {
+	if err := e.checkTag(ctx, p); err != nil {
 		return forge.Release{}, err
 	}
 	done, err := e.Forge.Update(ctx, draft.ID, forge.Update{Draft: check.draft(), Publish: true, Latest: p.Latest})
@@ -40,18 +35,36 @@ func (e *Engine) commit(ctx context.Context, p release.Plan, m made, s staged, j
 	return done, nil
 }
 
-// complete holds that a draft has every artifact, whole and once.
-func complete(want []release.Artifact, have []forge.Asset, j Journal) error {
-	for _, m := range reconcile(want, have, j, nil) {
-		switch m.action {
-		case keep, leave:
-		case upload:
-			return release.Failf("run the same command again", "the draft lost asset %s", m.artifact.Name)
-		case remove:
-			return release.Failf("run the same command again", "the draft has more than one asset %s, or a broken one", m.asset.Name)
-		default:
-			return release.Failf("run the same command again", "asset %s in the draft is not the one that was uploaded", m.artifact.Name)
+// settlings is how often a draft that somebody else disturbs is put right.
+const settlings = 3
+
+// settle gives the draft once it has every artifact, whole and once. Another
+// run that stages the same release at the same time may have disturbed it.
+func (s *stager) settle(ctx context.Context) (forge.Release, error) {
+	for try := 1; ; try++ {
+		draft, err := s.current(ctx)
+		if err != nil {
+			return forge.Release{}, err
+		}
+		if !draft.Draft {
+			return forge.Release{}, publishedMeanwhile(draft, s.plan)
+		}
+		moves := reconcile(s.made.artifacts, draft.Assets, s.journal.read(), nil)
+		wrong := slices.IndexFunc(moves, func(m move) bool { return m.action != keep && m.action != leave })
+		if wrong < 0 {
+			return draft, nil
+		}
+		if try == settlings {
+			return forge.Release{}, release.Failf("see who else writes to this release, then run the same command again",
+				"asset %s%s in the draft is not what was uploaded", moves[wrong].artifact.Name, moves[wrong].asset.Name)
+		}
+		s.Progress.Note("the draft was changed by somebody else; putting it right")
+		if err := s.bring(ctx, moves); err != nil {
+			return forge.Release{}, err
 		}
 	}
-	return nil
+}
+
+func publishedMeanwhile(r forge.Release, p release.Plan) error {
+	return release.Refuse("look at "+r.URL, "%s was published by somebody else meanwhile", p.Tag)
 }

@@ -109,10 +109,30 @@ func (r *run) way(ctx context.Context) error {
 		return nil
 	}
 	s, err := r.staged(ctx, p, m, j)
-	if err != nil {
-		return err
+	if err == nil {
+		err = r.committed(ctx, p, m, s, j)
 	}
-	return r.committed(ctx, p, m, s, j)
+	if err != nil && r.publishedByAnother(ctx, p) {
+		return nil
+	}
+	return err
+}
+
+// publishedByAnother looks, after a failure, whether a run elsewhere has
+// published this very plan meanwhile: then all is well.
+func (r *run) publishedByAnother(ctx context.Context, p release.Plan) bool {
+	found, err := r.Forge.Releases(ctx, p.Tag)
+	if err != nil {
+		return false
+	}
+	for _, f := range found {
+		if !f.Draft && r.checkPublished(ctx, p, f) == nil {
+			r.report.Outcome, r.report.Release = release.Unchanged, forgeRelease(f)
+			r.Progress.Note("another run has published the same release meanwhile")
+			return true
+		}
+	}
+	return false
 }
 
 func (r *run) classify(ctx context.Context) (release.Decision, error) {

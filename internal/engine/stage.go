@@ -66,13 +66,7 @@ func (s *stager) run(ctx context.Context) error {
 	}
 	ours := s.ours(ctx, draft)
 	moves := reconcile(s.made.artifacts, draft.Assets, s.journal.read(), ours)
-	// What is in the way goes first: a forge may refuse, or double, a name.
 	for _, m := range moves {
-		if m.action == remove {
-			if err := s.Forge.DeleteAsset(ctx, draft.ID, m.asset); err != nil {
-				return err
-			}
-		}
 		if m.action == leave {
 			s.Progress.Note(fmt.Sprintf("the draft holds %s, which this release did not make; it is left as it is", m.asset.Name))
 		}
@@ -80,9 +74,17 @@ func (s *stager) run(ctx context.Context) error {
 	return s.bring(ctx, moves)
 }
 
-// bring handles the manifest before all others, so that every later run knows
-// what the draft is to hold and which assets are Slipway's.
+// bring carries out moves. What is in the way goes first: a forge may refuse,
+// or double, a name. The manifest comes before all other assets, so that every
+// later run knows what the draft is to hold and which assets are Slipway's.
 func (s *stager) bring(ctx context.Context, moves []move) error {
+	for _, m := range moves {
+		if m.action == remove {
+			if err := s.Forge.DeleteAsset(ctx, s.result.draft.ID, m.asset); err != nil {
+				return err
+			}
+		}
+	}
 	isManifest := func(m move) bool { return m.artifact.Kind == release.KindManifest }
 	if i := slices.IndexFunc(moves, isManifest); i >= 0 {
 		if err := s.place(ctx, moves[i]); err != nil {
@@ -166,7 +168,7 @@ func (s *stager) ownDrafts(ctx context.Context) ([]forge.Release, error) {
 	for _, r := range all {
 		switch {
 		case !r.Draft:
-			return nil, release.Refuse("look at "+r.URL, "%s was published by somebody else meanwhile", s.plan.Tag)
+			return nil, publishedMeanwhile(r, s.plan)
 		case isOurs(r):
 			own = append(own, r)
 		}
