@@ -44,8 +44,6 @@ type Result struct {
 	Tag       string
 }
 
-const repository = "rehearsal/hello"
-
 // maxRuns bounds how often a killed run is begun again.
 const maxRuns = 20
 
@@ -54,6 +52,7 @@ type stage struct {
 	Options
 	server *simforge.Server
 	repo   string // the repository that is released
+	name   string // owner/name on the forge
 	result Result
 
 	mu   sync.Mutex
@@ -75,11 +74,13 @@ func Run(ctx context.Context, o Options) (Result, error) {
 
 // prepare makes the repository and the forge, and pushes one to the other.
 func (s *stage) prepare(ctx context.Context) (err error) {
+	name := "hello"
 	if s.Dir == "" {
 		s.result.Tag, err = makeSample(ctx, s.repo)
 	} else {
-		s.result.Tag, err = copyRepository(ctx, s.Dir, s.repo)
+		s.result.Tag, name, err = copyRepository(ctx, s.Dir, s.repo)
 	}
+	s.name = "rehearsal/" + name
 	if err != nil {
 		return err
 	}
@@ -92,13 +93,13 @@ func (s *stage) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	s.result.Published = filepath.Join(s.Work, "published")
-	s.server.AddGitRepo(memory.Options{FullName: repository, Dir: s.result.Published, OnChange: s.look}, bare)
+	s.server.AddGitRepo(memory.Options{FullName: s.name, Dir: s.result.Published, OnChange: s.look}, bare)
 	return s.push(ctx)
 }
 
 // push sends the branch, then the tags, over HTTP with the token as password.
 func (s *stage) push(ctx context.Context) error {
-	url := s.server.CloneURL(repository)
+	url := s.server.CloneURL(s.name)
 	for _, args := range [][]string{{"remote", "remove", "origin"}, {"remote", "add", "origin", url}} {
 		if err := runGit(ctx, s.repo, nil, args...); err != nil && args[1] == "add" {
 			return err
@@ -157,7 +158,7 @@ func (s *stage) once(ctx context.Context) (killed bool, err error) {
 	var out bytes.Buffer
 	err = proc.Run(run, proc.Cmd{
 		Args: []string{s.Exe, "release", "--json", "--dir", s.repo, "--tag", s.result.Tag, "--dist", filepath.Join(s.Work, "dist"),
-			"--forge", string(s.Dialect), "--server", s.server.URL, "--repo", repository},
+			"--forge", string(s.Dialect), "--server", s.server.URL, "--repo", s.name},
 		Env: append(gitEnv(), "SLIPWAY_TOKEN="+simforge.WriteToken), Unset: runnerVariables(), Stdout: &out, Stderr: s.Stderr,
 	})
 	if ctx.Err() == nil && run.Err() != nil {

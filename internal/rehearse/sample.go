@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -93,32 +95,43 @@ func makeCommit(ctx context.Context, dir string, a *txtar.Archive, at time.Time)
 }
 
 // copyRepository clones the user's repository to dir, with its config as it
-// lies there, and returns the tag to rehearse: the one at HEAD, or a new one
-// after the last.
-func copyRepository(ctx context.Context, from, dir string) (tag string, err error) {
+// lies there, and returns its name and the tag to rehearse: the one at HEAD, or
+// a new one after the last.
+func copyRepository(ctx context.Context, from, dir string) (tag, name string, err error) {
 	repo, err := git.Open(ctx, from)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if _, _, err := repo.Head(ctx); err != nil {
-		return "", err
+		return "", "", err
 	}
+	remotes, err := repo.Remotes(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	// A forge takes fewer characters in a name than a folder may have.
+	name = release.FileName(cmp.Or(project.Name(nil, remotes["origin"]), filepath.Base(repo.Dir)))
+	name = cmp.Or(strings.Trim(forgeName.ReplaceAllString(name, "-"), "-"), "repository")
 	if err := runGit(ctx, "", nil, "clone", "--quiet", "--no-hardlinks", "--", repo.Dir, dir); err != nil {
-		return "", err
+		return "", "", err
 	}
 	if err := copyConfig(repo, dir); err != nil {
-		return "", err
+		return "", "", err
 	}
+	tag, err = tagToRehearse(ctx, dir)
+	return tag, name, err
+}
+
+var forgeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+func tagToRehearse(ctx context.Context, dir string) (tag string, err error) {
 	clone, err := git.Open(ctx, dir)
 	if err != nil {
 		return "", err
 	}
 	p, err := project.Load(ctx, clone, project.Selection{}, "")
-	if err != nil {
-		return "", err
-	}
-	if p.Event.Tag != "" {
-		return p.Event.Tag, nil
+	if err != nil || p.Event.Tag != "" {
+		return p.Event.Tag, err
 	}
 	if tag, err = nextTag(ctx, clone); err != nil {
 		return "", err

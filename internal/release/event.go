@@ -35,7 +35,3 @@ func (t Target) String() string {
 	host := strings.TrimPrefix(strings.TrimPrefix(t.Server, "https://"), "http://")
 	return host + "/" + t.Repository
 }
-
-// Owner and Name are the two halves of Repository.
-func (t Target) Owner() string { o, _, _ := strings.Cut(t.Repository, "/"); return o }
-func (t Target) Name() string  { _, n, _ := strings.Cut(t.Repository, "/"); return n }

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/slipway-dev/slipway/internal/forge/forgetest/memory"
 	"github.com/slipway-dev/slipway/internal/forge/simforge"
+	"github.com/slipway-dev/slipway/internal/realtest"
 )
 
 // exchange is one recorded request with its answer.
@@ -25,7 +27,7 @@ type exchange struct {
 
 func recorded(t *testing.T, scenario string) []exchange {
 	t.Helper()
-	data, err := os.ReadFile(npmPackage(t, fixturesEnv, "scenarios/api.github.com/"+scenario+"/normalized-fixture.json"))
+	data, err := os.ReadFile(filepath.Join(realtest.GitHubFixtures(t), scenario, "normalized-fixture.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,29 +16,8 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/forge/forgetest/memory"
 	"github.com/slipway-dev/slipway/internal/forge/simforge"
+	"github.com/slipway-dev/slipway/internal/realtest"
 )
-
-// The npm packages that these tests hold simforge against. Each variable is
-// the path of an unpacked package: `npm pack NAME@VERSION`, then
-// `tar xzf …tgz`, which makes a folder called package.
-const (
-	openapiEnv  = "SLIPWAY_OCTOKIT_OPENAPI"  // @octokit/openapi@23.0.2
-	fixturesEnv = "SLIPWAY_OCTOKIT_FIXTURES" // @octokit/fixtures@23.1.2
-)
-
-// npmPackage is where the variable says, or a skip on a laptop.
-func npmPackage(t *testing.T, env, file string) string {
-	t.Helper()
-	dir := os.Getenv(env)
-	if dir != "" {
-		return filepath.Join(dir, file)
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not set: it must name the unpacked npm package", env)
-	}
-	t.Skipf("%s is not set: ./test sets it to the unpacked npm package", env)
-	return ""
-}
 
 // served are the paths of GitHub's API that simforge has.
 var served = []string{
@@ -55,7 +33,7 @@ var served = []string{
 // above: the whole of it takes a minute to resolve.
 func loadSpec(t *testing.T) *openapi3.T {
 	t.Helper()
-	data, err := os.ReadFile(npmPackage(t, openapiEnv, "generated/api.github.com.json"))
+	data, err := os.ReadFile(realtest.GitHubOpenAPI(t))
 	if err != nil {
 		t.Fatal(err)
 	}

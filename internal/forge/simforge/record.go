@@ -104,17 +104,6 @@ func (rec *Recorder) Count() int {
 	return rec.n
 }
 
-// AssetBytes is how many bytes of assets have arrived, the wasted ones too.
-func (rec *Recorder) AssetBytes() int64 {
-	var n int64
-	for _, r := range rec.Requests() {
-		if r.Op == OpUpload {
-			n += r.Received
-		}
-	}
-	return n
-}
-
 // Stored counts, by name, how often an asset arrived whole and was kept.
 func (rec *Recorder) Stored() map[string]int {
 	out := map[string]int{}

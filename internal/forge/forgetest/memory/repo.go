@@ -117,22 +117,12 @@ func New(o Options) *Repo {
 	return r
 }
 
-func (r *Repo) Dialect() Dialect { return r.dialect }
 func (r *Repo) FullName() string { return r.fullName }
 func (r *Repo) Refs() Refs       { return r.refs }
-func (r *Repo) URL() string      { return r.url }
 
-// Dir is where its assets lie, empty when they are in memory.
-func (r *Repo) Dir() string { return r.store.dir }
-
-// SetArchived, SetImmutable and Protect change the repository's settings.
+// SetArchived and SetImmutable change the repository's settings.
 func (r *Repo) SetArchived(on bool)  { r.mu.Lock(); r.archived = on; r.mu.Unlock() }
 func (r *Repo) SetImmutable(on bool) { r.mu.Lock(); r.immutable = on; r.mu.Unlock() }
-func (r *Repo) Protect(patterns ...string) {
-	r.mu.Lock()
-	r.protected = patterns
-	r.mu.Unlock()
-}
 
 func (r *Repo) archivedNow() bool {
 	r.mu.Lock()
