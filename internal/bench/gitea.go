@@ -58,7 +58,7 @@ func (h hosted) settle(ctx context.Context, tags int) error {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	return fmt.Errorf("Gitea has not noted a push to %s within a minute", h.page())
+	return fmt.Errorf("a real Gitea has not noted a push to %s within a minute", h.page())
 }
 
 func (h hosted) call(ctx context.Context, method, address string, in, out any) error {
@@ -86,7 +86,7 @@ func (h hosted) call(ctx context.Context, method, address string, in, out any) e
 		return err
 	}
 	if resp.StatusCode >= 300 {
-		return fmt.Errorf("Gitea answers %d to %s %s: %.300s", resp.StatusCode, method, address, data)
+		return fmt.Errorf("a real Gitea answers %d to %s %s: %.300s", resp.StatusCode, method, address, data)
 	}
 	if out == nil {
 		return nil

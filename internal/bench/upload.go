@@ -143,7 +143,7 @@ func (u *uploads) curl(ctx context.Context, turn int) (time.Duration, error) {
 }
 
 func (u *uploads) slipwayCmd(args ...string) proc.Cmd {
-	c := u.cmd(u.dir, append([]string{u.bench.slipway}, args...)...)
+	c := u.cmd(u.dir, append([]string{u.slipway}, args...)...)
 	c.Env = append(c.Env, "SLIPWAY_TOKEN="+u.repo.server.Admin, "SLIPWAY_FORGE=gitea")
 	return c
 }

@@ -2,7 +2,6 @@ package build
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -198,7 +197,7 @@ func (r *run) one(ctx context.Context, j *job) (err error) {
 	}
 	j.made = release.Binary{ID: j.ID, Platform: j.Platform, Name: j.Binary, Size: record.Size, Digest: record.Digest,
 		Path: r.folder.Path(filepath.FromSlash(j.name)), Reused: fresh}
-	if summary = fmt.Sprintf("%.1f MB", float64(record.Size)/1e6); fresh {
+	if summary = progress.Bytes(record.Size); fresh {
 		summary += ", unchanged"
 	}
 	return nil

@@ -143,8 +143,7 @@ func takeOutput(root *os.Root, j *job, out string) error {
 		return dist.Readable(err)
 	}
 	if _, err := io.Copy(to, from); err != nil {
-		to.Close()
-		return dist.Readable(err)
+		return dist.Readable(errors.Join(err, to.Close()))
 	}
 	if err := to.Close(); err != nil {
 		return dist.Readable(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
 
 	"github.com/slipway-dev/slipway/internal/proc"
@@ -30,7 +29,7 @@ func toolError(doing, what string, err error) error {
 	}
 	how := fmt.Sprintf("exited with %d", p.Code)
 	switch {
-	case errors.Is(p.Err, exec.ErrNotFound):
+	case errors.Is(p.Err, proc.ErrNotFound):
 		how = p.Args[0] + " is not installed, or not on the PATH"
 	case p.Code < 0:
 		how = p.Err.Error()
@@ -73,7 +72,7 @@ func hintFor(p *proc.Error) string {
 		}
 	}
 	switch {
-	case errors.Is(p.Err, exec.ErrNotFound):
+	case errors.Is(p.Err, proc.ErrNotFound):
 		return "install " + p.Args[0]
 	case p.Code == 127:
 		return "a command was not found: install it, or write its path"

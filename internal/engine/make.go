@@ -16,7 +16,6 @@ import (
 	"github.com/slipway-dev/slipway/internal/pack"
 	"github.com/slipway-dev/slipway/internal/progress"
 	"github.com/slipway-dev/slipway/internal/release"
-	"github.com/slipway-dev/slipway/internal/report"
 )
 
 // made is everything that will be an asset, on disk, and the release's text.
@@ -151,7 +150,7 @@ func (r *run) binaries(ctx context.Context, p release.Plan, source string) (made
 				reused++
 			}
 		}
-		s := fmt.Sprintf("%d binaries, %s", len(made), report.Size(bytes))
+		s := fmt.Sprintf("%d binaries, %s", len(made), progress.Bytes(bytes))
 		if reused > 0 {
 			s += fmt.Sprintf(", %d unchanged", reused)
 		}
@@ -190,7 +189,7 @@ func (r *run) pack(ctx context.Context, p release.Plan, source string, binaries 
 		for _, a := range artifacts {
 			bytes += a.Size
 		}
-		return fmt.Sprintf("%d assets, %s", len(artifacts), report.Size(bytes)), err
+		return fmt.Sprintf("%d assets, %s", len(artifacts), progress.Bytes(bytes)), err
 	})
 	return artifacts, err
 }
@@ -203,7 +202,7 @@ func checkSizes(artifacts []release.Artifact, limits forge.Limits) error {
 			ps = append(ps, release.Problem{Message: fmt.Sprintf("asset %s is empty", a.Name), Hint: "GitHub takes no empty assets, and nobody has a use for one"})
 		}
 		if limits.AssetSize > 0 && a.Size > limits.AssetSize {
-			ps = append(ps, release.Problem{Message: fmt.Sprintf("asset %s has %s; the forge takes %s", a.Name, report.Size(a.Size), report.Size(limits.AssetSize))})
+			ps = append(ps, release.Problem{Message: fmt.Sprintf("asset %s has %s; the forge takes %s", a.Name, progress.Bytes(a.Size), progress.Bytes(limits.AssetSize))})
 		}
 	}
 	if limits.Assets > 0 && len(artifacts) > limits.Assets {

@@ -18,7 +18,6 @@ import (
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/progress"
 	"github.com/slipway-dev/slipway/internal/release"
-	"github.com/slipway-dev/slipway/internal/report"
 )
 
 // staged is a draft that holds everything.
@@ -217,7 +216,7 @@ func (s *stager) done(name, what string, sent int64) {
 func (s *stager) upload(ctx context.Context, a release.Artifact) (forge.Asset, error) {
 	task := s.stage.Task(a.Name, a.Size)
 	asset, err := s.uploadAgain(ctx, a, task)
-	task.Done(report.Size(a.Size), err)
+	task.Done(progress.Bytes(a.Size), err)
 	return asset, err
 }
 
@@ -342,5 +341,5 @@ func (s staged) summary() string {
 			words = append(words, fmt.Sprintf("%d %s", count[what], what))
 		}
 	}
-	return strings.Join(words, ", ") + fmt.Sprintf(" (%s sent)", report.Size(s.bytes))
+	return strings.Join(words, ", ") + fmt.Sprintf(" (%s sent)", progress.Bytes(s.bytes))
 }

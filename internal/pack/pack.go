@@ -188,7 +188,7 @@ func (p *packer) make(ctx context.Context, a asset) (made release.Artifact, err 
 			return release.Artifact{}, err
 		}
 	}
-	if summary = fmt.Sprintf("%.1f MB", float64(record.Size)/1e6); fresh {
+	if summary = progress.Bytes(record.Size); fresh {
 		summary += ", unchanged"
 	}
 	return release.Artifact{Name: a.name, Kind: a.kind, Platform: a.platform, Size: record.Size, Digest: record.Digest, Path: p.folder.Path(a.name)}, nil
@@ -216,7 +216,7 @@ func copyInto(ctx context.Context, w io.Writer, e entry, read func(int64)) error
 		return dist.Readable(err)
 	}
 	defer from.Close()
-	n, err := io.CopyBuffer(struct{ io.Writer }{w}, &input{ctx: ctx, r: from, read: read}, make([]byte, 64<<10))
+	n, err := io.CopyBuffer(struct{ io.Writer }{w}, &input{ended: ctx.Err, r: from, read: read}, make([]byte, 64<<10))
 	if err == nil && n != e.Size {
 		err = fmt.Errorf("%s changed while it was packed: %d bytes instead of %d", e.Name, n, e.Size)
 	}
@@ -225,14 +225,14 @@ func copyInto(ctx context.Context, w io.Writer, e entry, read func(int64)) error
 
 // input is a file that is read until the context ends.
 type input struct {
-	ctx  context.Context
-	r    *os.File
-	n    int64
-	read func(int64)
+	ended func() error // the context's error
+	r     *os.File
+	n     int64
+	read  func(int64)
 }
 
 func (i *input) Read(p []byte) (int, error) {
-	if err := i.ctx.Err(); err != nil {
+	if err := i.ended(); err != nil {
 		return 0, err
 	}
 	n, err := i.r.Read(p)

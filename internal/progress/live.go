@@ -74,7 +74,7 @@ func (s *liveStage) Task(name string, total int64) Task {
 	options := []mpb.BarOption{mpb.BarRemoveOnComplete(), mpb.PrependDecorators(label)}
 	var bar *mpb.Bar
 	if total > 0 {
-		options = append(options, mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f", decor.WCSyncSpace)))
+		options = append(options, mpb.AppendDecorators(decor.CountersKiloByte("% .1f / % .1f", decor.WCSyncSpace)))
 		bar = s.bars.New(total, mpb.BarStyle().Lbound("").Rbound("").Filler("━").Tip("━").Padding("─"), options...)
 	} else {
 		options = append(options, mpb.BarWidth(1), mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO, decor.WCSyncSpace)))

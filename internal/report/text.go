@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/slipway-dev/slipway/internal/progress"
 	"github.com/slipway-dev/slipway/internal/release"
 )
 
@@ -47,7 +48,7 @@ func assets(w io.Writer, r release.Report) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, strings.TrimRight("ASSET\tSIZE\tSHA-256\t"+stateTitle(r), "\t"))
 	for _, a := range r.Assets {
-		row := fmt.Sprintf("%s\t%s\t%.12s…\t%s", a.Name, Size(a.Size), strings.TrimPrefix(a.Digest, "sha256:"), a.Action)
+		row := fmt.Sprintf("%s\t%s\t%.12s…\t%s", a.Name, progress.Bytes(a.Size), strings.TrimPrefix(a.Digest, "sha256:"), a.Action)
 		fmt.Fprintln(t, strings.TrimRight(row, "\t"))
 	}
 	_ = t.Flush()
@@ -120,17 +121,6 @@ func flags(p *release.Plan) string {
 		return ""
 	}
 	return " (" + strings.Join(f, ", ") + ")"
-}
-
-// Size gives bytes as a person reads them.
-func Size(n int64) string {
-	switch {
-	case n < 1<<10:
-		return fmt.Sprintf("%d B", n)
-	case n < 1<<20:
-		return fmt.Sprintf("%.1f KB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
 }
 
 func orElse(s, other string) string {
