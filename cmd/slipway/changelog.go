@@ -52,7 +52,9 @@ func (l loaded) releaseTags(ctx context.Context) (map[string][]releasenotes.Tag,
 	}
 	series := release.ParseTag(l.project.Event.Tag).Series
 	tags := map[string][]releasenotes.Tag{}
-	err = l.repo.Tags(ctx, l.project.Event.Commit, func(t git.Tag) error {
+	// Tags of other lines of history never meet a commit of this one; finding
+	// out which those are would cost a walk of its own.
+	err = l.repo.Tags(ctx, "", func(t git.Tag) error {
 		if l.project.Event.Tag != "" && release.ParseTag(t.Name).Series != series {
 			return nil
 		}

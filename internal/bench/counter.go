@@ -24,7 +24,7 @@ type counter struct {
 
 var (
 	uploadPath   = regexp.MustCompile(`/releases/\d+/assets$`)
-	releasePath  = regexp.MustCompile(`/releases/\d+$`)
+	releasePath  = regexp.MustCompile(`/releases/[1-9]\d*$`)
 	downloadPath = regexp.MustCompile(`/(attachments|releases/download)/`)
 )
 

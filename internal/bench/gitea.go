@@ -50,11 +50,12 @@ func (h hosted) draft(ctx context.Context, tag string) (int64, error) {
 func (h hosted) settle(ctx context.Context, tags int) error {
 	for range 600 {
 		var noted struct{ Results []string }
-		if err := h.call(ctx, http.MethodGet, h.page()+"/tags/list", nil, &noted); err != nil {
-			return err
-		}
-		if len(noted.Results) >= tags {
+		// Until the first push is noted the page does not exist.
+		if err := h.call(ctx, http.MethodGet, h.page()+"/tags/list", nil, &noted); err == nil && len(noted.Results) >= tags {
 			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

@@ -145,7 +145,10 @@ func tryGitea(part string, settings map[string]map[string]string) (*GiteaServer,
 func (s *GiteaServer) config() string { return filepath.Join(s.dir, "app.ini") }
 
 func (s *GiteaServer) env() []string {
-	return []string{"HOME=" + s.dir, "GITEA_WORK_DIR=" + s.dir}
+	return []string{"HOME=" + s.dir, "GITEA_WORK_DIR=" + s.dir,
+		// Gitea writes git's global config: not to where a test that hides the
+		// user's has it, which is os.DevNull.
+		"GIT_CONFIG_GLOBAL=" + filepath.Join(s.dir, "gitconfig")}
 }
 
 // await waits until the server answers, and fails at once when it has ended.
