@@ -102,7 +102,7 @@ func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 	defer ws.Close()
 	source := func(ctx context.Context) (string, error) {
 		if g.snapshot {
-			return l.repo.Dir, nil
+			return l.repo.Dir, ws.Lock(ctx)
 		}
 		return ws.At(ctx, l.project.Event.Commit)
 	}

@@ -128,7 +128,7 @@ func (b *bench) repository(ctx context.Context, dir string, files map[string]str
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	steps := [][]string{{"init", "--quiet", "--initial-branch=main"}, {"add", "--all"}, {"commit", "--quiet", "--allow-empty", "-m", "feat: begin"}}
+	steps := [][]string{{"init", "--quiet", "--initial-branch=main"}, {"config", "core.compression", "0"}, {"add", "--all"}, {"commit", "--quiet", "--allow-empty", "-m", "feat: begin"}}
 	for _, tag := range tags {
 		steps = append(steps, []string{"tag", tag})
 	}

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"time"
 
+	"github.com/slipway-dev/slipway/internal/proc"
 	"github.com/slipway-dev/slipway/internal/realtest"
 )
 
@@ -21,14 +21,12 @@ type hosted struct {
 
 func (h hosted) page() string { return h.server.URL + "/" + h.name }
 
-// push is the address to push to, with the administrator's token in it.
-func (h hosted) push() (string, error) {
-	u, err := url.Parse(h.page() + ".git")
-	if err != nil {
-		return "", err
-	}
-	u.User = url.UserPassword(h.server.User, h.server.Admin)
-	return u.String(), nil
+// push sends all branches and tags of the git repository in dir.
+func (h hosted) push(ctx context.Context, b *bench, dir string) error {
+	c := b.cmd(dir, "git", "push", "--quiet", h.page()+".git", "refs/heads/*:refs/heads/*", "refs/tags/*:refs/tags/*")
+	c.Env = append(c.Env, "GIT_CONFIG_COUNT=1", // keeps the token out of arguments and errors
+		"GIT_CONFIG_KEY_0=http.extraHeader", "GIT_CONFIG_VALUE_0=Authorization: token "+h.server.Admin)
+	return proc.Run(ctx, c)
 }
 
 // create makes a repository with one commit, or an empty one.

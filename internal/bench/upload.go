@@ -107,14 +107,10 @@ func (u *uploads) prepare(ctx context.Context, gitea *realtest.GiteaServer) erro
 	if u.other, err = create(ctx, gitea, "plain", false); err != nil {
 		return err
 	}
-	address, err := u.repo.push()
-	if err != nil {
-		return err
-	}
 	if err := u.git(ctx, u.dir, "remote", "add", "origin", u.repo.page()+".git"); err != nil {
 		return err
 	}
-	if err := u.git(ctx, u.dir, "push", "--quiet", address, "refs/heads/*", "refs/tags/*"); err != nil {
+	if err := u.repo.push(ctx, u.bench, u.dir); err != nil {
 		return err
 	}
 	if err := u.repo.settle(ctx, len(u.tags)); err != nil {

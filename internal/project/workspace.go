@@ -39,7 +39,7 @@ func NewWorkspace(repo *git.Repo) *Workspace {
 
 // At gives a folder that holds exactly the commit, until Close.
 func (w *Workspace) At(ctx context.Context, commit string) (string, error) {
-	if err := w.take(ctx); err != nil {
+	if err := w.Lock(ctx); err != nil {
 		return "", err
 	}
 	if w.at != commit {
@@ -51,7 +51,9 @@ func (w *Workspace) At(ctx context.Context, commit string) (string, error) {
 	return w.dir, nil
 }
 
-func (w *Workspace) take(ctx context.Context) error {
+// Lock waits until no other process works on the repository, and keeps others
+// out until Close.
+func (w *Workspace) Lock(ctx context.Context) error {
 	if w.lock.Locked() {
 		return nil
 	}
