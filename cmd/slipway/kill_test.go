@@ -95,10 +95,15 @@ func (p *tap) killedIn(t *testing.T, s subject, clone string, env []string) bool
 	cmd.Dir, cmd.Env = clone, env
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
+	started := make(chan struct{})
 	p.mu.Lock()
-	p.kill = func() { _ = cmd.Process.Kill() }
+	p.kill = func() { <-started; _ = cmd.Process.Kill() }
 	p.mu.Unlock()
-	err := cmd.Run()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	close(started)
+	err := cmd.Wait()
 	killed := cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled()
 	if !killed && err != nil {
 		t.Fatalf("%v\n%s", err, &out)

@@ -64,6 +64,12 @@ func TestCommandSharedOutput(t *testing.T) {
 
 // What a command is told: the plan's variables and the platform, no tokens.
 func TestCommandEnvironment(t *testing.T) {
+	for _, kv := range os.Environ() { // what ./test sets
+		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "SLIPWAY_") {
+			t.Setenv(name, "")
+			os.Unsetenv(name)
+		}
+	}
 	t.Setenv("SLIPWAY_TOKEN", "secret-1")
 	t.Setenv("GITHUB_TOKEN", "secret-2")
 	t.Setenv("GITEA_TOKEN", "secret-3")

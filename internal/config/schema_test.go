@@ -38,7 +38,7 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 	good := []string{
 		"{}", "project: hello", "classes: []", "builds: [{id: a}]", "builds: [{id: a, run: make, builder: command}]", "builds: [{id: a, run: [make]}]",
 		"builds: [{id: a, cgo: true, static: false, env: {A: '', 'b c': d}, ldflags: [], platforms: [x]}]", "archives: [{}]", "archives: [{formats: [zip, binary]}]",
-		"test: [{run: [a, '']}]", "test: [{run: a, on: release}]", "notes: {}", "notes: {groups: [{title: a}], exclude: [''], paths: [a], template: b}",
+		"test: [{run: [a, '']}]", "test: [{run: a, on: release}]", "notes: {}", "notes: {groups: [{types: [docs]}]}", "notes: {groups: [{title: a}], exclude: [''], paths: [a], template: b}",
 		"classes: [{name: a, tag: b, branch: c, version: d, release-tag: e, prerelease: true}]", "assets: [a, b]", "builds: [&a {id: a}, {<<: *a, id: b}]",
 	}
 	bad := []string{
@@ -47,7 +47,7 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		"builds: [{id: a, cgo: 'true'}]", "builds: [{id: a, static: 1}]", "builds: [{id: a, env: [A=b]}]", "builds: [{id: a, env: {A: 1}}]", "builds: [{id: a, env: {A: ~}}]",
 		"builds: [{id: a, run: []}]", "builds: [{id: a, run: ''}]", "builds: [{id: a, run: [1]}]", "builds: [{id: a, run: {a: b}}]", "builds: [{id: a, run: ~}]",
 		"builds: [{id: a, builder: rust}]", "builds: [{id: a, goos: [linux]}]", "archives: [{formats: tar.gz}]", "archives: [{formats: [tgz]}]",
-		"test: [{name: a}]", "test: [{run: a, on: push}]", "test: {}", "notes: []", "notes: {groups: [{}]}", "notes: {groups: [{title: a, types: feat}]}",
+		"test: [{name: a}]", "test: [{run: a, on: push}]", "test: {}", "notes: []", "notes: {groups: [{title: 1}]}", "notes: {groups: [{title: a, types: feat}]}",
 		"classes: [{tag: a}]", "classes: [{name: a, prerelease: yes}]", "assets: a", "assets: [~]", "assets: {a: b}", "notes: {template: 1.5}",
 	}
 	check := func(text string, want bool) {

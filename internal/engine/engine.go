@@ -275,7 +275,10 @@ func (r *run) stage(name string, do func(progress.Stage) (summary string, err er
 func (r *run) history(ctx context.Context, d release.Decision) (release.History, error) {
 	var h release.History
 	var err error
-	if h.Tags, err = r.readTags(ctx); err != nil {
+	if h.Tags, err = r.readTagNames(ctx); err == nil && release.NeedTimes(d, h.Tags) {
+		h.Tags, err = r.readTags(ctx)
+	}
+	if err != nil {
 		return h, err
 	}
 	c, err := release.NewClassifier(r.req.Config.Classes)
@@ -293,6 +296,15 @@ func (r *run) history(ctx context.Context, d release.Decision) (release.History,
 		}
 	}
 	return h, nil
+}
+
+func (r *run) readTagNames(ctx context.Context) ([]release.HistoryTag, error) {
+	var tags []release.HistoryTag
+	err := r.Repo.TagNames(ctx, func(t git.Tag) error {
+		tags = append(tags, release.HistoryTag{Name: t.Name, Commit: t.Commit})
+		return nil
+	})
+	return tags, err
 }
 
 func (r *run) readTags(ctx context.Context) ([]release.HistoryTag, error) {

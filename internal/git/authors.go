@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -46,6 +47,9 @@ func (r *Repo) KnownAuthors(ctx context.Context, before string, emails []string)
 
 // findAuthors takes the addresses out of missing that are in tip's history.
 func (r *Repo) findAuthors(ctx context.Context, tip string, missing map[string]bool) error {
+	if err := r.findRecent(ctx, tip, missing); err != nil || len(missing) == 0 {
+		return err
+	}
 	cache, err := r.loadAuthors(ctx, tip)
 	if err != nil {
 		return err
@@ -84,6 +88,23 @@ func (r *Repo) findAuthors(ctx context.Context, tip string, missing map[string]b
 	cache.tip = tip
 	r.saveAuthors(cache)
 	return nil
+}
+
+// recent is how many commits are read before the cache is looked at: people who
+// come back have mostly been there a short while ago.
+const recent = 1000
+
+// findRecent takes the addresses out of missing that are near tip.
+func (r *Repo) findRecent(ctx context.Context, tip string, missing map[string]bool) error {
+	c := r.command("log", "--format=%aE", "--max-count="+strconv.Itoa(recent), "--end-of-options", tip, "--")
+	c.Env = r.mailmapEnv(tip)
+	return r.eachRecord(ctx, c, '\n', func(b []byte) error {
+		delete(missing, strings.ToLower(validUTF8(b)))
+		if len(missing) == 0 {
+			return fs.SkipAll
+		}
+		return nil
+	})
 }
 
 // authorCache is the set of authors of tip's whole history.

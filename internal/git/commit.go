@@ -33,15 +33,25 @@ func (r *Repo) Head(ctx context.Context) (c Commit, branch string, err error) {
 		return Commit{}, "", fmt.Errorf("read HEAD: %w", err)
 	}
 	branch = strings.TrimPrefix(ref, "refs/heads/")
-	hash, err := r.line(ctx, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-	if exitCode(err) == 1 {
-		return Commit{}, branch, ErrEmpty
-	}
+	hash, err := r.HeadHash(ctx)
 	if err != nil {
-		return Commit{}, "", fmt.Errorf("read HEAD: %w", err)
+		return Commit{}, branch, err
 	}
 	c, err = r.readCommit(ctx, hash)
 	return c, branch, err
+}
+
+// HeadHash is the full hash of the commit that is checked out; ErrEmpty when
+// there is none.
+func (r *Repo) HeadHash(ctx context.Context) (string, error) {
+	hash, err := r.line(ctx, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+	if exitCode(err) == 1 {
+		return "", ErrEmpty
+	}
+	if err != nil {
+		return "", fmt.Errorf("read HEAD: %w", err)
+	}
+	return hash, nil
 }
 
 // Commit finds a commit by anything git takes for one: a hash, its beginning,

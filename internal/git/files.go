@@ -23,33 +23,47 @@ const MaxShow = 16 << 20
 // commit. A file that isn't there is an fs.ErrNotExist, a folder or a file over
 // MaxShow another *fs.PathError.
 func (r *Repo) Show(ctx context.Context, commit, name string) ([]byte, error) {
-	fail := func(err error) ([]byte, error) {
-		return nil, &fs.PathError{Op: "show", Path: name, Err: err}
-	}
-	clean := path.Clean(name)
-	if !fs.ValidPath(clean) || clean == "." || strings.ContainsAny(clean, "\n\x00") {
-		return fail(fs.ErrInvalid)
+	_, content, err := r.ShowFirst(ctx, commit, name)
+	return content, err
+}
+
+// ShowFirst is Show for the first of the names that is there.
+func (r *Repo) ShowFirst(ctx context.Context, commit string, names ...string) (name string, content []byte, err error) {
+	fail := func(err error) (string, []byte, error) {
+		return "", nil, &fs.PathError{Op: "show", Path: strings.Join(names, ", "), Err: err}
 	}
 	hash, err := r.resolve(ctx, commit)
 	if err != nil {
-		return nil, err
+		return "", nil, err
+	}
+	var asked strings.Builder
+	for _, name := range names {
+		clean := path.Clean(name)
+		if !fs.ValidPath(clean) || clean == "." || strings.ContainsAny(clean, "\n\x00") {
+			return fail(fs.ErrInvalid)
+		}
+		asked.WriteString(hash + ":" + clean + "\n")
 	}
 	c := r.command("cat-file", "--batch", "--follow-symlinks")
-	c.Stdin = strings.NewReader(hash + ":" + clean + "\n")
-	var content []byte
+	c.Stdin = strings.NewReader(asked.String())
 	var unread error
 	err = r.stream(ctx, c, func(out io.Reader) error {
-		content, unread = readBlob(bufio.NewReader(out))
+		answers := bufio.NewReader(out)
+		for _, name = range names {
+			if content, unread = readBlob(answers); !errors.Is(unread, fs.ErrNotExist) {
+				break
+			}
+		}
 		return nil
 	})
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return "", nil, ctx.Err()
 	}
 	// git's own error says more than the end of its answer.
 	if err != nil || unread != nil {
 		return fail(cmp.Or(err, unread))
 	}
-	return content, nil
+	return name, content, nil
 }
 
 var (

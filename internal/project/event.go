@@ -152,16 +152,14 @@ func ConfigNames() []string { return []string{ConfigName, ".slipway.yml"} }
 
 // readAt reads the config of a commit; a commit without one gives no data.
 func readAt(ctx context.Context, repo *git.Repo, commit string) (name string, data []byte, err error) {
-	for _, name := range ConfigNames() {
-		b, err := repo.Show(ctx, commit, name)
-		if err == nil {
-			return name, b, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return "", nil, fmt.Errorf("read %s of commit %s: %w", name, release.ShortCommit(commit), err)
-		}
+	name, data, err = repo.ShowFirst(ctx, commit, ConfigNames()...)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil, nil
 	}
-	return "", nil, nil
+	if err != nil {
+		return "", nil, fmt.Errorf("read the config of commit %s: %w", release.ShortCommit(commit), err)
+	}
+	return name, data, nil
 }
 
 func orElse(s, other string) string {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/git"
 	"github.com/slipway-dev/slipway/internal/release"
@@ -32,14 +34,16 @@ type Project struct {
 // is given. Its error holds every problem of the config in one go.
 func Load(ctx context.Context, repo *git.Repo, s Selection, file string) (Project, error) {
 	p := Project{Repo: repo}
-	commit, err := selected(ctx, repo, s)
+	selected := s != Selection{Remote: s.Remote} // else the classes choose among the tags at HEAD
+	head, err := p.look(ctx, s, selected)
 	if err != nil {
 		return p, err
 	}
-	if p.Branch, err = repo.DefaultBranch(ctx, s.Remote); err != nil {
-		return p, err
+	commit := head
+	if selected {
+		commit = p.Event.Commit
 	}
-	data, err := p.read(ctx, commit, file)
+	data, err := p.read(ctx, commit, commit == head, file)
 	if err != nil {
 		return p, err
 	}
@@ -52,23 +56,38 @@ func Load(ctx context.Context, repo *git.Repo, s Selection, file string) (Projec
 	if len(p.Config.Classes) == 0 {
 		p.Config.Classes = release.DefaultClasses(p.Branch)
 	}
-	p.Event, err = Event(ctx, repo, s, p.Config.Classes)
+	if !selected {
+		p.Event, err = Event(ctx, repo, s, p.Config.Classes)
+	}
 	return p, err
 }
 
-// selected is the commit that a selection leads to.
-func selected(ctx context.Context, repo *git.Repo, s Selection) (string, error) {
-	if s == (Selection{Remote: s.Remote}) {
-		head, _, err := repo.Head(ctx)
-		return head.Hash, err
+// look asks git for what needs no config, all at once.
+func (p *Project) look(ctx context.Context, s Selection, selected bool) (head string, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	if selected {
+		g.Go(func() (err error) {
+			p.Event, err = Event(ctx, p.Repo, s, nil)
+			return err
+		})
 	}
-	ev, err := Event(ctx, repo, s, nil)
-	return ev.Commit, err
+	g.Go(func() (err error) {
+		p.Branch, err = p.Repo.DefaultBranch(ctx, s.Remote)
+		return err
+	})
+	g.Go(func() (err error) {
+		if head, err = p.Repo.HeadHash(ctx); selected && errors.Is(err, git.ErrEmpty) {
+			return nil // a branch that has yet to begin is checked out
+		}
+		return err
+	})
+	err = g.Wait()
+	return head, err
 }
 
 // read finds the config's text. What is not committed counts for the commit
 // that is checked out, with a warning: a person tries things out that way.
-func (p *Project) read(ctx context.Context, commit, file string) ([]byte, error) {
+func (p *Project) read(ctx context.Context, commit string, checkedOut bool, file string) ([]byte, error) {
 	if file != "" {
 		p.ConfigFile = file
 		b, err := os.ReadFile(file)
@@ -82,16 +101,7 @@ func (p *Project) read(ctx context.Context, commit, file string) ([]byte, error)
 		return nil, err
 	}
 	p.ConfigFile = name
-	if p.Repo.Bare {
-		return committed, nil
-	}
-	head, _, err := p.Repo.Head(ctx)
-	switch {
-	case errors.Is(err, git.ErrEmpty):
-		return committed, nil // a branch that has yet to begin is checked out
-	case err != nil:
-		return nil, err
-	case head.Hash != commit:
+	if p.Repo.Bare || !checkedOut {
 		return committed, nil
 	}
 	for _, candidate := range ConfigNames() {

@@ -29,6 +29,16 @@ type Predecessor struct {
 	Reason string
 }
 
+// NeedTimes reports whether the tags' times have a say in what comes before a
+// decision: they have not where versions alone put them in order.
+func NeedTimes(d Decision, tags []HistoryTag) bool {
+	own := ParseTag(d.Tag)
+	return d.Branch != "" || own.parsed == nil || slices.ContainsFunc(tags, func(t HistoryTag) bool {
+		name := ParseTag(t.Name)
+		return name.Series == own.Series && (name.parsed == nil || t.Name != d.Tag && name.parsed.Equal(own.parsed))
+	})
+}
+
 // Predecessors lists the tags that may be the previous release, the likeliest
 // first: those of the same class and series from the highest down, then those
 // of the series alone. Before a commit on a branch these are the class's own

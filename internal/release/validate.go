@@ -189,8 +189,8 @@ func (v *validator) notes() {
 	n := v.given.Notes
 	o := releasenotes.Options{Template: n.Template}
 	for i, g := range n.Groups {
-		if strings.TrimSpace(g.Title) == "" {
-			v.add(at("notes.groups", i)+".title", "", "the section has no title")
+		if g.Title != "" && strings.TrimSpace(g.Title) == "" {
+			v.add(at("notes.groups", i)+".title", "leave it out to keep these commits out of the notes", "the title is blank")
 		}
 		o.Groups = append(o.Groups, releasenotes.Group{Title: g.Title, Types: g.Types})
 	}

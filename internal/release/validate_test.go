@@ -135,9 +135,10 @@ func TestValidate(t *testing.T) {
 		{"too many", Config{Builds: make([]Build, 300)}, nil},
 
 		{"notes", Config{Notes: Notes{Groups: []NotesGroup{{Title: " ", Types: []string{"feat", "*"}}, {Title: "b", Types: []string{"feat", "a b"}}}, Exclude: []string{"("}, Template: "{{ .Nope }}"}}, []string{
-			"notes.groups[0].title: the section has no title", `notes.exclude[0]: "(" is no regular expression: missing closing ) (for a bracket itself write \( or \))`,
+			"notes.groups[0].title: the title is blank (leave it out to keep these commits out of the notes)", `notes.exclude[0]: "(" is no regular expression: missing closing ) (for a bracket itself write \( or \))`,
 			`notes.groups[1].types[0]: type "feat" belongs to group " " already`, `notes.groups[1].types[1]: "a b" can't be a commit type: a type is one word, such as feat, or *`,
 			"notes.template: line 1 of the template: <.Nope>: can't evaluate field Nope in type releasenotes.Notes; see the fields of releasenotes.Notes (it is a Go text/template)"}},
+		{"commits that a group leaves out", Config{Notes: Notes{Groups: []NotesGroup{{Types: []string{"docs"}}}}}, nil},
 		{"template syntax", Config{Notes: Notes{Template: "a\n{{ range"}}, []string{"notes.template: line 2 of the template: unclosed action (it is a Go text/template)"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
