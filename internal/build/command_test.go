@@ -67,7 +67,7 @@ func TestCommandEnvironment(t *testing.T) {
 	for _, kv := range os.Environ() { // what ./test sets
 		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "SLIPWAY_") {
 			t.Setenv(name, "")
-			os.Unsetenv(name)
+			_ = os.Unsetenv(name)
 		}
 	}
 	t.Setenv("SLIPWAY_TOKEN", "secret-1")

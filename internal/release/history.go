@@ -49,23 +49,20 @@ func (c *Classifier) Predecessors(d Decision, at time.Time, tags []HistoryTag) [
 		return c.predecessorsOnBranch(d, tags)
 	}
 	own := ParseTag(d.Tag)
-	var sameClass, sameSeries []HistoryTag
+	var sameClass, sameSeries []namedTag
 	for _, t := range tags {
 		name := ParseTag(t.Name)
 		if t.Name == d.Tag || name.Series != own.Series || CompareTags(name, t.Time, own, at) >= 0 {
 			continue
 		}
 		if c.classOf(t) == d.Class {
-			sameClass = append(sameClass, t)
+			sameClass = append(sameClass, namedTag{t, name})
 		} else {
-			sameSeries = append(sameSeries, t)
+			sameSeries = append(sameSeries, namedTag{t, name})
 		}
 	}
-	descending := func(a, b HistoryTag) int {
-		return CompareTags(ParseTag(b.Name), b.Time, ParseTag(a.Name), a.Time)
-	}
-	slices.SortFunc(sameClass, descending)
-	slices.SortFunc(sameSeries, descending)
+	slices.SortFunc(sameClass, highestFirst)
+	slices.SortFunc(sameSeries, highestFirst)
 	return append(
 		because(sameClass, func(t HistoryTag) string {
 			return fmt.Sprintf("%s is the %s release before %s", t.Name, d.Class, d.Tag)
@@ -76,21 +73,19 @@ func (c *Classifier) Predecessors(d Decision, at time.Time, tags []HistoryTag) [
 }
 
 func (c *Classifier) predecessorsOnBranch(d Decision, tags []HistoryTag) []Predecessor {
-	var own, other []HistoryTag
+	var own, other []namedTag
 	for _, t := range tags {
 		switch {
 		case t.Commit == d.Commit:
 		case c.makerOf(t.Name, t.Commit) == d.Class:
-			own = append(own, t)
+			own = append(own, namedTag{t, ParseTag(t.Name)})
 		default:
-			other = append(other, t)
+			other = append(other, namedTag{t, ParseTag(t.Name)})
 		}
 	}
-	newest := func(a, b HistoryTag) int {
-		return cmp.Or(b.Time.Compare(a.Time), CompareTags(ParseTag(b.Name), b.Time, ParseTag(a.Name), a.Time))
-	}
-	slices.SortStableFunc(own, newest)
-	slices.SortStableFunc(other, newest)
+	newestFirst := func(a, b namedTag) int { return cmp.Or(b.Time.Compare(a.Time), highestFirst(a, b)) }
+	slices.SortStableFunc(own, newestFirst)
+	slices.SortStableFunc(other, newestFirst)
 	return append(
 		because(own, func(t HistoryTag) string { return fmt.Sprintf("%s is the %s release before", t.Name, d.Class) }),
 		because(other, func(t HistoryTag) string {
@@ -98,10 +93,18 @@ func (c *Classifier) predecessorsOnBranch(d Decision, tags []HistoryTag) []Prede
 		})...)
 }
 
-func because(tags []HistoryTag, why func(HistoryTag) string) []Predecessor {
+// namedTag is a tag taken apart once, for the many comparisons of a sort.
+type namedTag struct {
+	HistoryTag
+	name TagName
+}
+
+func highestFirst(a, b namedTag) int { return CompareTags(b.name, b.Time, a.name, a.Time) }
+
+func because(tags []namedTag, why func(HistoryTag) string) []Predecessor {
 	out := make([]Predecessor, len(tags))
 	for i, t := range tags {
-		out[i] = Predecessor{HistoryTag: t, Reason: why(t)}
+		out[i] = Predecessor{HistoryTag: t.HistoryTag, Reason: why(t.HistoryTag)}
 	}
 	return out
 }
@@ -127,22 +130,27 @@ func (c *Classifier) newestOfClass(d Decision, at time.Time, h History) bool {
 	return true
 }
 
+// classOf is the class that Classify would find, without version and reasons.
 func (c *Classifier) classOf(t HistoryTag) string {
-	d, err := c.Classify(Event{Tag: t.Name, Commit: t.Commit, Time: t.Time})
-	if err != nil {
+	if c.makerOf(t.Name, t.Commit) != "" {
 		return ""
 	}
-	return d.Class
+	for _, class := range c.classes {
+		if class.whole != nil && class.whole.MatchString(t.Name) {
+			return class.Name
+		}
+	}
+	return ""
 }
 
 // LastVersion is the highest version among the tags; empty when none has one.
 func LastVersion(tags []HistoryTag) string {
-	var last HistoryTag
+	var last namedTag
 	for _, t := range tags {
-		name := ParseTag(t.Name)
-		if name.Plain() && (last.Name == "" || CompareTags(name, t.Time, ParseTag(last.Name), last.Time) > 0) {
-			last = t
+		named := namedTag{t, ParseTag(t.Name)}
+		if named.name.Plain() && (last.Name == "" || highestFirst(named, last) < 0) {
+			last = named
 		}
 	}
-	return ParseTag(last.Name).Version
+	return last.name.Version
 }
