@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 
 	"github.com/slipway-dev/slipway/internal/engine"
 	"github.com/slipway-dev/slipway/internal/git"
@@ -110,6 +111,11 @@ func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 	if err != nil {
 		return none, err
 	}
+	if g.to != engine.ToPlan && !g.snapshot {
+		if err := l.warnOfChanges(ctx); err != nil {
+			return none, err
+		}
+	}
 	a.warn(l.project.Warnings)
 
 	e := &engine.Engine{Repo: l.repo, Remote: l.remote, Progress: show,
@@ -125,6 +131,24 @@ func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 	})
 	r.Warnings = append(l.project.Warnings, r.Warnings...)
 	return r, err
+}
+
+// warnOfChanges says what is in the folder but not in the commit that is built
+// from a clean checkout.
+func (l *loaded) warnOfChanges(ctx context.Context) error {
+	head, err := l.repo.HeadHash(ctx)
+	if errors.Is(err, git.ErrEmpty) || err == nil && head != l.project.Event.Commit {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	changed, err := l.repo.Status(ctx)
+	if err == nil && len(changed) > 0 {
+		l.project.Warnings = append(l.project.Warnings, release.Problem{Warning: true,
+			Message: "not committed, and so not built: " + strings.Join(changed, ", "), Hint: "commit it, or build the folder as it is with --snapshot"})
+	}
+	return err
 }
 
 func (a *app) distFolder(repo *git.Repo) string {

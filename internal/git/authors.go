@@ -47,6 +47,11 @@ func (r *Repo) KnownAuthors(ctx context.Context, before string, emails []string)
 
 // findAuthors takes the addresses out of missing that are in tip's history.
 func (r *Repo) findAuthors(ctx context.Context, tip string, missing map[string]bool) error {
+	// The mailmap is the tip's own, so that what is kept for this tip is good.
+	if c, ok := r.readAuthors(); ok && c.tip == tip && !r.IsShallow() {
+		c.strike(missing)
+		return nil
+	}
 	if err := r.findRecent(ctx, tip, missing); err != nil || len(missing) == 0 {
 		return err
 	}
@@ -54,11 +59,7 @@ func (r *Repo) findAuthors(ctx context.Context, tip string, missing map[string]b
 	if err != nil {
 		return err
 	}
-	for e := range missing {
-		if cache.emails[e] {
-			delete(missing, e)
-		}
-	}
+	cache.strike(missing)
 	if len(missing) == 0 || cache.tip == tip {
 		return nil
 	}
@@ -112,6 +113,15 @@ type authorCache struct {
 	tip     string // full hash, empty for a new one
 	mailmap string // hash of the .mailmap that the addresses went through
 	emails  map[string]bool
+}
+
+// strike takes the authors out of missing.
+func (c authorCache) strike(missing map[string]bool) {
+	for e := range missing {
+		if c.emails[e] {
+			delete(missing, e)
+		}
+	}
 }
 
 const authorsHeader = "slipway authors 1"

@@ -3,7 +3,6 @@ package git
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"regexp"
 	"strconv"
 	"strings"
@@ -164,33 +163,6 @@ func (r *Repo) IsAncestor(ctx context.Context, a, b string) (bool, error) {
 		return false, nil
 	}
 	return false, r.explain(ctx, fmt.Errorf("compare commits: %w", err), a, b)
-}
-
-// Nearest walks the history behind commit, newest first, and gives the first
-// of the commits (full hashes) in among that it meets, or "" when it meets
-// none. The commit itself does not count. The walk goes no further than the
-// answer, so it is far quicker than Tags with mergedInto when the answer is
-// near.
-func (r *Repo) Nearest(ctx context.Context, commit string, among map[string]bool) (string, error) {
-	if len(among) == 0 {
-		return "", nil
-	}
-	hash, err := r.resolve(ctx, commit)
-	if err != nil {
-		return "", err
-	}
-	found := ""
-	err = r.walk(ctx, func(h []byte) error {
-		if among[string(h)] && string(h) != hash {
-			found = string(h)
-			return fs.SkipAll
-		}
-		return nil
-	}, hash)
-	if err != nil {
-		return "", fmt.Errorf("search the history of %s: %w", release.ShortCommit(hash), err)
-	}
-	return found, nil
 }
 
 // walk yields the hash of each commit in a range (revisions as git rev-list

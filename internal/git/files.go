@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -99,50 +98,6 @@ func readBlob(r *bufio.Reader) ([]byte, error) {
 	}
 	_, err = r.Discard(1) // the newline after the content
 	return content, err
-}
-
-// File is a file in a commit.
-type File struct {
-	Path string      // from the top of the tree, with slashes
-	Mode fs.FileMode // 0644, 0755, fs.ModeSymlink, or fs.ModeIrregular for a submodule
-	Hash string      // of the blob; of a submodule, its commit
-}
-
-// ListFiles yields the files of a commit in git's order (by the bytes of the
-// path); with folders only those below them, or at them.
-func (r *Repo) ListFiles(ctx context.Context, commit string, folders []string, yield func(File) error) error {
-	hash, err := r.resolve(ctx, commit)
-	if err != nil {
-		return err
-	}
-	args := []string{"ls-tree", "-r", "-z", "--full-tree", "--end-of-options", hash}
-	if !slices.ContainsFunc(folders, func(f string) bool { return path.Clean(f) == "." }) {
-		args = append(args, folders...) // after --end-of-options nothing is an option
-	}
-	err = r.eachRecord(ctx, r.command(args...), 0, func(b []byte) error {
-		meta, name, _ := strings.Cut(string(b), "\t")
-		f := strings.Fields(meta)
-		if len(f) != 3 {
-			return fmt.Errorf("git ls-tree gave the line %q", b)
-		}
-		return yield(File{Path: name, Mode: fileMode(f[0]), Hash: f[2]})
-	})
-	if err != nil {
-		return fmt.Errorf("list the files of %s: %w", hash, err)
-	}
-	return nil
-}
-
-func fileMode(mode string) fs.FileMode {
-	switch mode {
-	case "100755":
-		return 0o755
-	case "120000":
-		return fs.ModeSymlink
-	case "160000":
-		return fs.ModeIrregular
-	}
-	return 0o644
 }
 
 // maxChanged is how many names Status gives.

@@ -65,29 +65,6 @@ func TestShow(t *testing.T) {
 	}
 }
 
-func TestListFiles(t *testing.T) {
-	t.Parallel()
-	r := open(t, filepath.Join(tree(t).Dir, "dir")) // from below, still the whole tree
-	for folders, want := range map[string]string{
-		"":             "-dash|dir/a b\t\"ü\".txt|dir/sub/x|link L|loop L|out L|run.sh x|up L",
-		".":            "-dash|dir/a b\t\"ü\".txt|dir/sub/x|link L|loop L|out L|run.sh x|up L",
-		"dir/sub/":     "dir/sub/x",
-		"run.sh -dash": "-dash|run.sh x",
-		"*":            "",
-		"gone":         "",
-	} {
-		var got []string
-		err := r.ListFiles(t.Context(), "HEAD", strings.Fields(folders), func(f git.File) error {
-			kind := map[fs.FileMode]string{0o644: "", 0o755: " x", fs.ModeSymlink: " L"}[f.Mode]
-			got = append(got, f.Path+kind)
-			return nil
-		})
-		if s := strings.Join(got, "|"); err != nil || s != want {
-			t.Errorf("%q: %q, %v; want %q", folders, s, err, want)
-		}
-	}
-}
-
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	src := tree(t)
