@@ -48,12 +48,15 @@ func (r *Repo) KnownAuthors(ctx context.Context, before string, emails []string)
 // findAuthors takes the addresses out of missing that are in tip's history.
 func (r *Repo) findAuthors(ctx context.Context, tip string, missing map[string]bool) error {
 	// The mailmap is the tip's own, so that what is kept for this tip is good.
-	if c, ok := r.readAuthors(); ok && c.tip == tip && !r.IsShallow() {
-		c.strike(missing)
+	kept, ok := r.readAuthors()
+	if ok && kept.tip == tip && !r.IsShallow() {
+		kept.strike(missing)
 		return nil
 	}
-	if err := r.findRecent(ctx, tip, missing); err != nil || len(missing) == 0 {
-		return err
+	if ok { // whether it is good for tip is asked only when it is needed
+		if err := r.findRecent(ctx, tip, missing); err != nil || len(missing) == 0 {
+			return err
+		}
 	}
 	cache, err := r.loadAuthors(ctx, tip)
 	if err != nil {
