@@ -75,6 +75,11 @@ func (a *app) rehearse(ctx context.Context, dir, dialect, out string, names []st
 		o.Faults = append(o.Faults, f)
 	}
 	var err error
+	if a.config != "" {
+		if o.Config, err = filepath.Abs(a.config); err != nil {
+			return err
+		}
+	}
 	if o.Work, err = workFolder(out); err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ import (
 type Options struct {
 	Exe     string           // the slipway binary
 	Dir     string           // the user's repository; empty takes the sample
+	Config  string           // a config file; empty takes that of the repository
 	Work    string           // folder for everything that is made; it exists
 	Dialect memory.Dialect   // whose wire the forge speaks
 	Faults  []simforge.Fault // what goes wrong
@@ -78,7 +79,7 @@ func (s *stage) prepare(ctx context.Context) (err error) {
 	if s.Dir == "" {
 		s.result.Tag, err = makeSample(ctx, s.repo)
 	} else {
-		s.result.Tag, name, err = copyRepository(ctx, s.Dir, s.repo)
+		s.result.Tag, name, err = copyRepository(ctx, s.Dir, s.repo, s.Config)
 	}
 	s.name = "rehearsal/" + name
 	if err != nil {
@@ -158,7 +159,7 @@ func (s *stage) once(ctx context.Context) (killed bool, err error) {
 	var out bytes.Buffer
 	err = proc.Run(run, proc.Cmd{
 		Args: []string{s.Exe, "release", "--json", "--dir", s.repo, "--tag", s.result.Tag, "--dist", filepath.Join(s.Work, "dist"),
-			"--forge", string(s.Dialect), "--server", s.server.URL, "--repo", s.name},
+			"--forge", string(s.Dialect), "--server", s.server.URL, "--repo", s.name, "--config", s.Config},
 		Env: append(gitEnv(), "SLIPWAY_TOKEN="+simforge.WriteToken), Unset: runnerVariables(), Stdout: &out, Stderr: s.Stderr,
 	})
 	if ctx.Err() == nil && run.Err() != nil {

@@ -97,7 +97,7 @@ func makeCommit(ctx context.Context, dir string, a *txtar.Archive, at time.Time)
 // copyRepository clones the user's repository to dir, with its config as it
 // lies there, and returns its name and the tag to rehearse: the one at HEAD, or
 // a new one after the last.
-func copyRepository(ctx context.Context, from, dir string) (tag, name string, err error) {
+func copyRepository(ctx context.Context, from, dir, config string) (tag, name string, err error) {
 	repo, err := git.Open(ctx, from)
 	if err != nil {
 		return "", "", err
@@ -118,18 +118,18 @@ func copyRepository(ctx context.Context, from, dir string) (tag, name string, er
 	if err := copyConfig(repo, dir); err != nil {
 		return "", "", err
 	}
-	tag, err = tagToRehearse(ctx, dir)
+	tag, err = tagToRehearse(ctx, dir, config)
 	return tag, name, err
 }
 
 var forgeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
-func tagToRehearse(ctx context.Context, dir string) (tag string, err error) {
+func tagToRehearse(ctx context.Context, dir, config string) (tag string, err error) {
 	clone, err := git.Open(ctx, dir)
 	if err != nil {
 		return "", err
 	}
-	p, err := project.Load(ctx, clone, project.Selection{}, "")
+	p, err := project.Load(ctx, clone, project.Selection{}, config)
 	if err != nil || p.Event.Tag != "" {
 		return p.Event.Tag, err
 	}
