@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -114,16 +115,22 @@ func cmdPublished(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// foreign draft|published TAG makes a release as somebody else would.
+// foreign draft|published|burnt TAG makes a release as somebody else would; a
+// burnt tag's was published and deleted.
 func cmdForeign(ts *testscript.TestScript, _ bool, args []string) {
 	x, _ := scripts.Load(ts)
 	f := x.(scriptForge).repo.Forge(memory.Writer)
 	d := forge.Draft{Tag: args[1], Title: args[1], Body: "by hand"}
 	r, err := f.CreateDraft(context.Background(), d)
 	ts.Check(err)
-	if args[0] == "published" {
+	if args[0] != "draft" {
 		_, err = f.Update(context.Background(), r.ID, forge.Update{Draft: d, Publish: true})
 		ts.Check(err)
+	}
+	if args[0] == "burnt" {
+		id, err := strconv.ParseInt(r.ID, 10, 64)
+		ts.Check(err)
+		ts.Check(x.(scriptForge).repo.Delete(memory.Writer, id))
 	}
 }
 

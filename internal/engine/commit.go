@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -23,6 +24,10 @@ func (e *Engine) commit(ctx context.Context, p release.Plan, m made, s staged, j
 		return forge.Release{}, err
 	}
 	done, err := e.Forge.Update(ctx, draft.ID, forge.Update{Draft: check.draft(), Publish: true, Latest: p.Latest})
+	if errors.Is(err, forge.ErrImmutable) {
+		// GitHub tells only now that the tag is burnt: no rerun will get further.
+		return forge.Release{}, errors.Join(err, e.Forge.DeleteDraft(ctx, draft.ID))
+	}
 	if err != nil {
 		return forge.Release{}, err
 	}
