@@ -52,7 +52,7 @@ func (s *stager) settle(ctx context.Context) (forge.Release, error) {
 			return forge.Release{}, err
 		}
 		if !draft.Draft {
-			return forge.Release{}, publishedMeanwhile(draft, s.plan)
+			return forge.Release{}, errors.Join(publishedMeanwhile(draft, s.plan), s.takeBack(ctx, draft))
 		}
 		moves := reconcile(s.made.artifacts, draft.Assets, s.journal.read(), nil)
 		wrong := slices.IndexFunc(moves, func(m move) bool { return m.action != keep && m.action != leave })
@@ -68,6 +68,21 @@ func (s *stager) settle(ctx context.Context) (forge.Release, error) {
 			return forge.Release{}, err
 		}
 	}
+}
+
+// takeBack removes what this run sent while another one published the same
+// release: second assets of a name, which Gitea takes.
+func (s *stager) takeBack(ctx context.Context, published forge.Release) error {
+	seen := map[string]bool{}
+	for _, a := range published.Assets {
+		if seen[a.Name] && s.result.sent[a.Name] == a.ID {
+			if err := s.Forge.DeleteAsset(ctx, published.ID, a); err != nil {
+				return err
+			}
+		}
+		seen[a.Name] = true
+	}
+	return nil
 }
 
 func publishedMeanwhile(r forge.Release, p release.Plan) error {

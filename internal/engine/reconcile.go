@@ -54,11 +54,12 @@ func reconcile(want []release.Artifact, have []forge.Asset, j Journal, ours map[
 	return moves
 }
 
-// choose picks, among the assets of one name, the one to go on with; the others
-// are in its way.
+// choose picks, among the assets of one name (oldest first), the one to go on
+// with; the others are in its way. Of those that may be whole it is the oldest:
+// so two runs at once, which each know their own, choose the same one.
 func choose(w release.Artifact, have []forge.Asset, j Journal) (best move, others []forge.Asset) {
 	best = move{action: upload, artifact: w}
-	rank := map[action]int{keep: 3, compare: 2, replace: 1, upload: 0}
+	rank := map[action]int{keep: 2, compare: 2, replace: 1, upload: 0}
 	for _, a := range have {
 		m := move{action: judge(w, a, j), artifact: w, asset: a}
 		if rank[m.action] > rank[best.action] {

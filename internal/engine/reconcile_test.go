@@ -43,6 +43,8 @@ func TestReconcile(t *testing.T) {
 			map[string]JournalAsset{"a": {ID: "1", Digest: "sha256:old"}}, nil, "compare a 1, upload b"},
 		{"of doubles the whole one stays", []forge.Asset{broken, asset("1", "a", 3, "sha256:aa"), asset("2", "a", 3, "sha256:aa")}, nil, nil,
 			"remove 9, remove 2, keep a 1, upload b"},
+		{"of doubles the oldest stays, whoever sent it", []forge.Asset{asset("1", "a", 3, ""), asset("2", "a", 3, "")},
+			map[string]JournalAsset{"a": {ID: "2", Digest: "sha256:aa"}}, nil, "remove 2, compare a 1, upload b"},
 		{"of doubles without digests one is compared", []forge.Asset{asset("1", "a", 4, ""), asset("2", "a", 3, "")}, nil, nil,
 			"remove 1, compare a 2, upload b"},
 		{"assets of an older plan go", []forge.Asset{asset("1", "old", 1, "")}, nil, map[string]bool{"old": true}, "upload a, upload b, remove 1"},

@@ -24,6 +24,7 @@ import (
 type staged struct {
 	draft   forge.Release
 	actions map[string]string // asset name → uploaded, kept or replaced
+	sent    map[string]string // asset name → id, of what this run uploaded
 	bytes   int64             // sent
 }
 
@@ -49,7 +50,7 @@ type stager struct {
 
 // stage brings a draft to hold exactly what was made, whatever is there.
 func (e *Engine) stageDraft(ctx context.Context, p release.Plan, m made, j *journal, st progress.Stage) (staged, error) {
-	s := &stager{Engine: e, plan: p, made: m, journal: j, stage: st, result: staged{actions: map[string]string{}}}
+	s := &stager{Engine: e, plan: p, made: m, journal: j, stage: st, result: staged{actions: map[string]string{}, sent: map[string]string{}}}
 	err := s.run(ctx)
 	return s.result, err
 }
@@ -189,7 +190,7 @@ func (s *stager) place(ctx context.Context, m move) error {
 	}
 	switch m.action {
 	case keep:
-		s.done(m.artifact.Name, "kept", 0)
+		s.done(m.artifact.Name, "kept", "", 0)
 		return s.journal.uploaded(ctx, m.artifact.Name, JournalAsset{ID: m.asset.ID, Digest: m.artifact.Digest})
 	case replace:
 		if err := s.Forge.DeleteAsset(ctx, s.result.draft.ID, m.asset); err != nil {
@@ -200,14 +201,17 @@ func (s *stager) place(ctx context.Context, m move) error {
 	if err != nil {
 		return err
 	}
-	s.done(m.artifact.Name, map[action]string{upload: "uploaded", replace: "replaced"}[m.action], m.artifact.Size)
+	s.done(m.artifact.Name, map[action]string{upload: "uploaded", replace: "replaced"}[m.action], asset.ID, m.artifact.Size)
 	return s.journal.uploaded(ctx, m.artifact.Name, JournalAsset{ID: asset.ID, Digest: m.artifact.Digest})
 }
 
-func (s *stager) done(name, what string, sent int64) {
+func (s *stager) done(name, what, id string, sent int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.result.actions[name] = what
+	if id != "" {
+		s.result.sent[name] = id
+	}
 	s.result.bytes += sent
 }
 
