@@ -134,33 +134,23 @@ func (a *app) classes(ctx context.Context, wantEvent bool) ([]release.Class, rel
 	return l.project.Config.Classes, l.project.Event, nil
 }
 
+// classesOfFile are the classes of the config that lies in the folder, outside
+// of any commit.
 func (a *app) classesOfFile(main string) ([]release.Class, release.Event, error) {
-	cfg, err := a.configFile(a.config)
+	name, data, err := readConfig(a.dir, a.config)
 	if err != nil {
 		return nil, release.Event{}, err
-	}
-	if len(cfg.Classes) == 0 {
-		cfg.Classes = release.DefaultClasses(main)
-	}
-	return cfg.Classes, release.Event{}, nil
-}
-
-// configFile reads a config outside of any commit; no name is an empty config.
-func (a *app) configFile(name string) (release.Config, error) {
-	if name == "" {
-		return release.Config{}, nil
-	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return release.Config{}, errUsage("%v", err)
 	}
 	cfg, problems := config.Load(name, data)
 	fatal, warnings := problems.Split()
 	a.warn(warnings)
 	if len(fatal) > 0 {
-		return cfg, fatal
+		return nil, release.Event{}, fatal
 	}
-	return cfg, nil
+	if len(cfg.Classes) == 0 {
+		cfg.Classes = release.DefaultClasses(main)
+	}
+	return cfg.Classes, release.Event{}, nil
 }
 
 // decisionWriter writes decisions as they come: lines, or one JSON array.

@@ -104,6 +104,9 @@ func (a *app) token(kind string) (token, from string, err error) {
 // connect opens the forge's repository; t.Forge is filled in when it was not
 // known.
 func (a *app) connect(ctx context.Context, t *release.Target, p progress.Reporter) (forge.Forge, error) {
+	if t == nil {
+		return nil, release.Invalidf("give --server and --repo, or add a git remote", "no forge repository is known")
+	}
 	if t.Forge == "" {
 		kind, err := detect.Detect(ctx, nil, t.Server)
 		if ctx.Err() != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/slipway-dev/slipway/internal/engine"
+	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/git"
 	"github.com/slipway-dev/slipway/internal/progress"
 	"github.com/slipway-dev/slipway/internal/project"
@@ -81,16 +82,12 @@ func (a *app) work(ctx context.Context, g goal) error {
 
 func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 	var none release.Report
-	publish := g.to == engine.ToRelease
 	l, err := a.load(ctx)
 	if err != nil {
 		return none, err
 	}
 	if g.to == engine.ToBuild || g.snapshot {
 		l.target = nil // nothing of a build depends on where it would go
-	}
-	if publish && l.target == nil {
-		return none, release.Invalidf("give --server and --repo, or add a git remote", "no forge repository is known")
 	}
 	show, done := progress.Discard, func() {}
 	if g.to != engine.ToPlan {
@@ -119,12 +116,8 @@ func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 	a.warn(l.project.Warnings)
 
 	e := &engine.Engine{Repo: l.repo, Remote: l.remote, Progress: show,
-		Store: state.OpenDir(filepath.Join(l.repo.CommonDir(), "slipway", "state"))}
-	if publish {
-		if e.Forge, err = a.connect(ctx, l.target, show); err != nil {
-			return none, err
-		}
-	}
+		Connect: func(ctx context.Context) (forge.Forge, error) { return a.connect(ctx, l.target, show) },
+		Store:   state.OpenDir(filepath.Join(l.repo.CommonDir(), "slipway", "state"))}
 	r, err := e.Run(ctx, engine.Request{
 		Event: l.project.Event, Config: cfg, Target: l.target, Goal: g.to, Snapshot: g.snapshot,
 		Platforms: g.platforms, SkipChecks: g.skipChecks, Rebuild: g.rebuild, Dist: a.distFolder(l.repo), Source: source,

@@ -14,8 +14,8 @@ import (
 // commit is the one point: it looks once more at everything that was staged,
 // then makes it public. Before Update the release can be dropped without a
 // trace; after it there is nothing left that could fail.
-func (e *Engine) commit(ctx context.Context, p release.Plan, m made, s staged, j *journal, st progress.Stage) (forge.Release, error) {
-	check := &stager{Engine: e, plan: p, made: m, journal: j, stage: st, result: s}
+func (e *run) commit(ctx context.Context, p release.Plan, m made, s staged, j *journal, st progress.Stage) (forge.Release, error) {
+	check := &stager{run: e, plan: p, made: m, journal: j, stage: st, result: s}
 	draft, err := check.settle(ctx)
 	if err != nil {
 		return forge.Release{}, err
@@ -23,10 +23,10 @@ func (e *Engine) commit(ctx context.Context, p release.Plan, m made, s staged, j
 	if err := e.checkTag(ctx, p); err != nil {
 		return forge.Release{}, err
 	}
-	done, err := e.Forge.Update(ctx, draft.ID, forge.Update{Draft: check.draft(), Publish: true, Latest: p.Latest})
+	done, err := e.forge.Update(ctx, draft.ID, forge.Update{Draft: check.draft(), Publish: true, Latest: p.Latest})
 	if errors.Is(err, forge.ErrImmutable) {
 		// GitHub tells only now that the tag is burnt: no rerun will get further.
-		return forge.Release{}, errors.Join(err, e.Forge.DeleteDraft(ctx, draft.ID))
+		return forge.Release{}, errors.Join(err, e.forge.DeleteDraft(ctx, draft.ID))
 	}
 	if err != nil {
 		return forge.Release{}, err
@@ -76,7 +76,7 @@ func (s *stager) takeBack(ctx context.Context, published forge.Release) error {
 	seen := map[string]bool{}
 	for _, a := range published.Assets {
 		if seen[a.Name] && s.result.sent[a.Name] == a.ID {
-			if err := s.Forge.DeleteAsset(ctx, published.ID, a); err != nil {
+			if err := s.forge.DeleteAsset(ctx, published.ID, a); err != nil {
 				return err
 			}
 		}

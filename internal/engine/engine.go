@@ -16,9 +16,11 @@ import (
 
 // Engine carries releases out for one repository.
 type Engine struct {
-	Repo     *git.Repo
-	Remote   string      // the git remote to deepen a shallow clone from
-	Forge    forge.Forge // nil when nothing will be published
+	Repo   *git.Repo
+	Remote string // the git remote to deepen a shallow clone from
+	// Connect opens the forge's repository. It is called when there is something
+	// to publish, and not before: an event that asks for nothing needs no token.
+	Connect  func(context.Context) (forge.Forge, error)
 	Store    state.Store
 	Progress progress.Reporter
 }
@@ -70,6 +72,7 @@ type run struct {
 	*Engine
 	req    Request
 	report release.Report
+	forge  forge.Forge // from preflight on
 }
 
 // way is the one way through.
@@ -121,7 +124,7 @@ func (r *run) way(ctx context.Context) error {
 // publishedByAnother looks, after a failure, whether a run elsewhere has
 // published this very plan meanwhile: then all is well.
 func (r *run) publishedByAnother(ctx context.Context, p release.Plan) bool {
-	found, err := r.Forge.Releases(ctx, p.Tag)
+	found, err := r.forge.Releases(ctx, p.Tag)
 	if err != nil {
 		return false
 	}
@@ -206,6 +209,9 @@ func (r *run) newPlan(ctx context.Context, d release.Decision) (release.Plan, er
 
 func (r *run) preflighted(ctx context.Context, p release.Plan) (repo forge.Repository, done *forge.Release, err error) {
 	err = r.stage("preflight", func(progress.Stage) (string, error) {
+		if r.forge, err = r.Connect(ctx); err != nil {
+			return "", err
+		}
 		if repo, done, err = r.preflight(ctx, p); err != nil {
 			return "", err
 		}

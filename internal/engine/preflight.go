@@ -13,8 +13,8 @@ import (
 // preflight finds, with reads alone and before anything is built, every reason
 // for which the forge would not take this release. It gives the release when it
 // is published already and equal to the plan.
-func (e *Engine) preflight(ctx context.Context, p release.Plan) (repo forge.Repository, done *forge.Release, err error) {
-	repo, err = e.Forge.Repository(ctx)
+func (e *run) preflight(ctx context.Context, p release.Plan) (repo forge.Repository, done *forge.Release, err error) {
+	repo, err = e.forge.Repository(ctx)
 	if err != nil {
 		return repo, nil, explain(err, p)
 	}
@@ -33,7 +33,7 @@ func (e *Engine) preflight(ctx context.Context, p release.Plan) (repo forge.Repo
 	if err := e.checkTag(ctx, p); err != nil {
 		return repo, nil, err
 	}
-	found, err := e.Forge.Releases(ctx, p.Tag)
+	found, err := e.forge.Releases(ctx, p.Tag)
 	if err != nil {
 		return repo, nil, explain(err, p)
 	}
@@ -66,8 +66,8 @@ func checkLimits(p release.Plan, l forge.Limits) error {
 }
 
 // checkTag refuses a tag that is not on the forge, or not where the plan has it.
-func (e *Engine) checkTag(ctx context.Context, p release.Plan) error {
-	tag, err := e.Forge.Tag(ctx, p.Tag)
+func (e *run) checkTag(ctx context.Context, p release.Plan) error {
+	tag, err := e.forge.Tag(ctx, p.Tag)
 	switch {
 	case errors.Is(err, forge.ErrNotFound) && p.Branch != "":
 		return nil // publishing makes it
@@ -85,7 +85,7 @@ func (e *Engine) checkTag(ctx context.Context, p release.Plan) error {
 // checkPublished accepts a published release only when its manifest was made
 // by the same plan and everything the manifest names is there: then nothing is
 // left to do. Anything else is never touched.
-func (e *Engine) checkPublished(ctx context.Context, p release.Plan, r forge.Release) error {
+func (e *run) checkPublished(ctx context.Context, p release.Plan, r forge.Release) error {
 	const hint = "a published release is never changed: make a new tag"
 	refuse := func(format string, args ...any) error {
 		return release.Refuse(hint, "%s is published already (%s), %s", p.Tag, r.URL, fmt.Sprintf(format, args...))
@@ -119,12 +119,12 @@ var errNoManifest = errors.New("no manifest")
 // manifestLimit bounds what is read as a manifest, in bytes.
 const manifestLimit = 16 << 20
 
-func (e *Engine) readManifest(ctx context.Context, r forge.Release) (release.Manifest, error) {
+func (e *run) readManifest(ctx context.Context, r forge.Release) (release.Manifest, error) {
 	for _, a := range r.Assets {
 		if a.Name != release.ManifestName || a.Broken {
 			continue
 		}
-		rc, err := e.Forge.OpenAsset(ctx, r.ID, a)
+		rc, err := e.forge.OpenAsset(ctx, r.ID, a)
 		if err != nil {
 			return release.Manifest{}, err
 		}

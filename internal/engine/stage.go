@@ -38,7 +38,7 @@ func isOurs(r forge.Release) bool { return strings.Contains(r.Body, marker) }
 
 // stager puts what was made into a draft.
 type stager struct {
-	*Engine
+	*run
 	plan    release.Plan
 	made    made
 	journal *journal
@@ -49,13 +49,13 @@ type stager struct {
 }
 
 // stage brings a draft to hold exactly what was made, whatever is there.
-func (e *Engine) stageDraft(ctx context.Context, p release.Plan, m made, j *journal, st progress.Stage) (staged, error) {
-	s := &stager{Engine: e, plan: p, made: m, journal: j, stage: st, result: staged{actions: map[string]string{}, sent: map[string]string{}}}
-	err := s.run(ctx)
+func (e *run) stageDraft(ctx context.Context, p release.Plan, m made, j *journal, st progress.Stage) (staged, error) {
+	s := &stager{run: e, plan: p, made: m, journal: j, stage: st, result: staged{actions: map[string]string{}, sent: map[string]string{}}}
+	err := s.fill(ctx)
 	return s.result, err
 }
 
-func (s *stager) run(ctx context.Context) error {
+func (s *stager) fill(ctx context.Context) error {
 	draft, err := s.adopt(ctx)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (s *stager) run(ctx context.Context) error {
 func (s *stager) bring(ctx context.Context, moves []move) error {
 	for _, m := range moves {
 		if m.action == remove {
-			if err := s.Forge.DeleteAsset(ctx, s.result.draft.ID, m.asset); err != nil {
+			if err := s.forge.DeleteAsset(ctx, s.result.draft.ID, m.asset); err != nil {
 				return err
 			}
 		}
@@ -127,13 +127,13 @@ func (s *stager) adopt(ctx context.Context) (forge.Release, error) {
 		}
 		if len(own) > 0 {
 			for _, extra := range own[1:] {
-				if err := s.Forge.DeleteDraft(ctx, extra.ID); err != nil {
+				if err := s.forge.DeleteDraft(ctx, extra.ID); err != nil {
 					return forge.Release{}, err
 				}
 			}
 			return own[0], nil
 		}
-		made, err := s.Forge.CreateDraft(ctx, want)
+		made, err := s.forge.CreateDraft(ctx, want)
 		switch {
 		case err == nil && try == 0:
 			// Another process may have made one a moment before.
@@ -160,7 +160,7 @@ func (s *stager) draft() forge.Draft {
 }
 
 func (s *stager) ownDrafts(ctx context.Context) ([]forge.Release, error) {
-	all, err := s.Forge.Releases(ctx, s.plan.Tag)
+	all, err := s.forge.Releases(ctx, s.plan.Tag)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (s *stager) place(ctx context.Context, m move) error {
 		s.done(m.artifact.Name, "kept", "", 0)
 		return s.journal.uploaded(ctx, m.artifact.Name, JournalAsset{ID: m.asset.ID, Digest: m.artifact.Digest})
 	case replace:
-		if err := s.Forge.DeleteAsset(ctx, s.result.draft.ID, m.asset); err != nil {
+		if err := s.forge.DeleteAsset(ctx, s.result.draft.ID, m.asset); err != nil {
 			return err
 		}
 	}
@@ -226,7 +226,7 @@ func (s *stager) upload(ctx context.Context, a release.Artifact) (forge.Asset, e
 
 func (s *stager) uploadAgain(ctx context.Context, a release.Artifact, task progress.Task) (forge.Asset, error) {
 	for try := 0; ; try++ {
-		asset, err := s.Forge.Upload(ctx, s.result.draft.ID, forge.Upload{
+		asset, err := s.forge.Upload(ctx, s.result.draft.ID, forge.Upload{
 			Name: a.Name, Size: a.Size, Progress: task.At,
 			Open: func() (io.ReadCloser, error) { return os.Open(a.Path) },
 		})
@@ -269,7 +269,7 @@ func (s *stager) arrived(ctx context.Context, a release.Artifact) (forge.Asset, 
 	}
 	best, others := choose(a, have, s.journal.read())
 	for _, o := range others {
-		if err := s.Forge.DeleteAsset(ctx, draft.ID, o); err != nil {
+		if err := s.forge.DeleteAsset(ctx, draft.ID, o); err != nil {
 			return forge.Asset{}, false, err
 		}
 	}
@@ -280,14 +280,14 @@ func (s *stager) arrived(ctx context.Context, a release.Artifact) (forge.Asset, 
 		}
 	}
 	if !there && best.action != upload {
-		err = s.Forge.DeleteAsset(ctx, draft.ID, best.asset)
+		err = s.forge.DeleteAsset(ctx, draft.ID, best.asset)
 	}
 	return best.asset, there, err
 }
 
 // current is the draft as it is now.
 func (s *stager) current(ctx context.Context) (forge.Release, error) {
-	all, err := s.Forge.Releases(ctx, s.plan.Tag)
+	all, err := s.forge.Releases(ctx, s.plan.Tag)
 	if err != nil {
 		return forge.Release{}, err
 	}
@@ -300,7 +300,7 @@ func (s *stager) current(ctx context.Context) (forge.Release, error) {
 
 // equal reads an asset back from a forge that gives no digests.
 func (s *stager) equal(ctx context.Context, asset forge.Asset, a release.Artifact) (bool, error) {
-	rc, err := s.Forge.OpenAsset(ctx, s.result.draft.ID, asset)
+	rc, err := s.forge.OpenAsset(ctx, s.result.draft.ID, asset)
 	if err != nil {
 		return false, err
 	}
