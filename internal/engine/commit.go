@@ -14,19 +14,19 @@ import (
 // commit is the one point: it looks once more at everything that was staged,
 // then makes it public. Before Update the release can be dropped without a
 // trace; after it there is nothing left that could fail.
-func (e *run) commit(ctx context.Context, p release.Plan, m made, s staged, j *journal, st progress.Stage) (forge.Release, error) {
-	check := &stager{run: e, plan: p, made: m, journal: j, stage: st, result: s}
+func (r *run) commit(ctx context.Context, p release.Plan, m made, s staged, j *journal, st progress.Stage) (forge.Release, error) {
+	check := &stager{run: r, plan: p, made: m, journal: j, stage: st, result: s}
 	draft, err := check.settle(ctx)
 	if err != nil {
 		return forge.Release{}, err
 	}
-	if err := e.checkTag(ctx, p); err != nil {
+	if err := r.checkTag(ctx, p); err != nil {
 		return forge.Release{}, err
 	}
-	done, err := e.forge.Update(ctx, draft.ID, forge.Update{Draft: check.draft(), Publish: true, Latest: p.Latest})
+	done, err := r.forge.Update(ctx, draft.ID, forge.Update{Draft: check.draft(), Publish: true, Latest: p.Latest})
 	if errors.Is(err, forge.ErrImmutable) {
 		// GitHub tells only now that the tag is burnt: no rerun will get further.
-		return forge.Release{}, errors.Join(err, e.forge.DeleteDraft(ctx, draft.ID))
+		return forge.Release{}, errors.Join(err, r.forge.DeleteDraft(ctx, draft.ID))
 	}
 	if err != nil {
 		return forge.Release{}, err

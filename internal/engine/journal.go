@@ -12,12 +12,11 @@ import (
 // Journal is what a run leaves for the next one. It only saves work: a rerun
 // without it looks at the forge itself and ends in the same place.
 type Journal struct {
-	Schema    string                  `json:"schema"` // slipway.journal/v1
-	Tag       string                  `json:"tag"`
-	PlanHash  string                  `json:"planHash"`
-	ReleaseID string                  `json:"releaseId,omitempty"`
-	Checks    map[string]bool         `json:"checks,omitempty"` // sets of checks that passed, by their identity
-	Assets    map[string]JournalAsset `json:"assets,omitempty"` // by asset name
+	Schema   string                  `json:"schema"` // slipway.journal/v1
+	Tag      string                  `json:"tag"`
+	PlanHash string                  `json:"planHash"`
+	Checks   map[string]bool         `json:"checks,omitempty"` // sets of checks that passed, by their identity
+	Assets   map[string]JournalAsset `json:"assets,omitempty"` // by asset name
 }
 
 // JournalAsset is an asset that the forge confirmed.

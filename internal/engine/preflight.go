@@ -13,8 +13,8 @@ import (
 // preflight finds, with reads alone and before anything is built, every reason
 // for which the forge would not take this release. It gives the release when it
 // is published already and equal to the plan.
-func (e *run) preflight(ctx context.Context, p release.Plan) (repo forge.Repository, done *forge.Release, err error) {
-	repo, err = e.forge.Repository(ctx)
+func (r *run) preflight(ctx context.Context, p release.Plan) (repo forge.Repository, done *forge.Release, err error) {
+	repo, err = r.forge.Repository(ctx)
 	if err != nil {
 		return repo, nil, explain(err, p)
 	}
@@ -30,20 +30,20 @@ func (e *run) preflight(ctx context.Context, p release.Plan) (repo forge.Reposit
 	if err := checkLimits(p, repo.Limits); err != nil {
 		return repo, nil, err
 	}
-	if err := e.checkTag(ctx, p); err != nil {
+	if err := r.checkTag(ctx, p); err != nil {
 		return repo, nil, err
 	}
-	found, err := e.forge.Releases(ctx, p.Tag)
+	found, err := r.forge.Releases(ctx, p.Tag)
 	if err != nil {
 		return repo, nil, explain(err, p)
 	}
-	for _, r := range found {
-		if !r.Draft {
-			return repo, &r, e.checkPublished(ctx, p, r)
+	for _, rel := range found {
+		if !rel.Draft {
+			return repo, &rel, r.checkPublished(ctx, p, rel)
 		}
-		if !isOurs(r) {
+		if !isOurs(rel) {
 			return repo, nil, release.Refuse("publish or delete it, then run again",
-				"there is a draft release for %s that Slipway did not make: %s", p.Tag, r.URL)
+				"there is a draft release for %s that Slipway did not make: %s", p.Tag, rel.URL)
 		}
 	}
 	return repo, nil, nil
@@ -66,8 +66,8 @@ func checkLimits(p release.Plan, l forge.Limits) error {
 }
 
 // checkTag refuses a tag that is not on the forge, or not where the plan has it.
-func (e *run) checkTag(ctx context.Context, p release.Plan) error {
-	tag, err := e.forge.Tag(ctx, p.Tag)
+func (r *run) checkTag(ctx context.Context, p release.Plan) error {
+	tag, err := r.forge.Tag(ctx, p.Tag)
 	switch {
 	case errors.Is(err, forge.ErrNotFound) && p.Branch != "":
 		return nil // publishing makes it
@@ -85,14 +85,18 @@ func (e *run) checkTag(ctx context.Context, p release.Plan) error {
 // checkPublished accepts a published release only when its manifest was made
 // by the same plan and everything the manifest names is there: then nothing is
 // left to do. Anything else is never touched.
-func (e *run) checkPublished(ctx context.Context, p release.Plan, r forge.Release) error {
+func (r *run) checkPublished(ctx context.Context, p release.Plan, published forge.Release) error {
 	const hint = "a published release is never changed: make a new tag"
 	refuse := func(format string, args ...any) error {
-		return release.Refuse(hint, "%s is published already (%s), %s", p.Tag, r.URL, fmt.Sprintf(format, args...))
+		return release.Refuse(hint, "%s is published already (%s), %s", p.Tag, published.URL, fmt.Sprintf(format, args...))
 	}
-	m, err := e.readManifest(ctx, r)
+	m, err := r.readManifest(ctx, published)
 	if errors.Is(err, errNoManifest) {
 		return refuse("but not by Slipway: it has no %s", release.ManifestName)
+	}
+	var fault *forge.Error
+	if errors.As(err, &fault) || ctx.Err() != nil {
+		return explain(err, p) // nothing is known yet, so nothing is refused
 	}
 	if err != nil {
 		return refuse("and its %s can't be read: %v", release.ManifestName, err)
@@ -103,7 +107,7 @@ func (e *run) checkPublished(ctx context.Context, p release.Plan, r forge.Releas
 	if m.PlanHash != p.Hash() {
 		return refuse("by another plan (%.19s…, this one is %.19s…)", m.PlanHash, p.Hash())
 	}
-	for _, mv := range reconcile(m.Artifacts, r.Assets, Journal{}, nil) {
+	for _, mv := range reconcile(m.Artifacts, published.Assets, Journal{}, nil) {
 		switch mv.action {
 		case upload:
 			return refuse("but its asset %s is gone", mv.artifact.Name)
@@ -119,12 +123,12 @@ var errNoManifest = errors.New("no manifest")
 // manifestLimit bounds what is read as a manifest, in bytes.
 const manifestLimit = 16 << 20
 
-func (e *run) readManifest(ctx context.Context, r forge.Release) (release.Manifest, error) {
-	for _, a := range r.Assets {
+func (r *run) readManifest(ctx context.Context, published forge.Release) (release.Manifest, error) {
+	for _, a := range published.Assets {
 		if a.Name != release.ManifestName || a.Broken {
 			continue
 		}
-		rc, err := e.forge.OpenAsset(ctx, r.ID, a)
+		rc, err := r.forge.OpenAsset(ctx, published.ID, a)
 		if err != nil {
 			return release.Manifest{}, err
 		}

@@ -48,9 +48,9 @@ type stager struct {
 	result staged
 }
 
-// stage brings a draft to hold exactly what was made, whatever is there.
-func (e *run) stageDraft(ctx context.Context, p release.Plan, m made, j *journal, st progress.Stage) (staged, error) {
-	s := &stager{run: e, plan: p, made: m, journal: j, stage: st, result: staged{actions: map[string]string{}, sent: map[string]string{}}}
+// stageDraft brings a draft to hold exactly what was made, whatever is there.
+func (r *run) stageDraft(ctx context.Context, p release.Plan, m made, j *journal, st progress.Stage) (staged, error) {
+	s := &stager{run: r, plan: p, made: m, journal: j, stage: st, result: staged{actions: map[string]string{}, sent: map[string]string{}}}
 	err := s.fill(ctx)
 	return s.result, err
 }
@@ -61,9 +61,6 @@ func (s *stager) fill(ctx context.Context) error {
 		return err
 	}
 	s.result.draft = draft
-	if err := s.journal.update(ctx, func(j *Journal) { j.ReleaseID = draft.ID }); err != nil {
-		return err
-	}
 	ours := s.ours(ctx, draft)
 	moves := reconcile(s.made.artifacts, draft.Assets, s.journal.read(), ours)
 	for _, m := range moves {
