@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -21,7 +22,12 @@ type decoder struct {
 	unreadable bool // there is nothing to look at beyond the problems
 }
 
-var commandType = reflect.TypeFor[release.Command]()
+var (
+	commandType   = reflect.TypeFor[release.Command]()
+	oneOrMoreType = reflect.TypeFor[release.OneOrMore]()
+	builderType   = reflect.TypeFor[release.Builder]()
+	excludeType   = reflect.TypeFor[*string]() // a text that may be empty
+)
 
 // key is one key of a struct: what the tags of release.Config say.
 type key struct {
@@ -86,6 +92,14 @@ func (d *decoder) value(field string, at place, node ast.Node, k key, into refle
 	switch {
 	case into.Type() == commandType:
 		d.command(field, v, into)
+	case into.Type() == oneOrMoreType && kindOf(v) == isText:
+		var one string
+		d.string(field, v, k, reflect.ValueOf(&one).Elem())
+		into.Set(reflect.ValueOf(release.OneOrMore{one}))
+	case into.Type() == builderType && kindOf(v) == isText:
+		d.string(field, v, k, into.FieldByName("Name"))
+	case into.Type() == excludeType && kindOf(v) == isText && v.text() == "":
+		into.Set(reflect.ValueOf(new(string)))
 	case into.Kind() == reflect.Pointer:
 		p, before := reflect.New(into.Type().Elem()), len(d.problems)
 		d.valueOf(field, v, k, p.Elem())
@@ -105,8 +119,10 @@ func (d *decoder) valueOf(field string, v value, k key, into reflect.Value) {
 		d.bool(field, v, into)
 	case reflect.Slice:
 		d.list(field, v, k, into)
+	case reflect.Int:
+		d.int(field, v, into)
 	case reflect.Map:
-		d.stringMap(field, v, into)
+		d.namedValues(field, v, into)
 	case reflect.Struct:
 		if kindOf(v) != isMap {
 			d.wrongType(field, v, into.Type(), "a map")
@@ -169,20 +185,31 @@ func (d *decoder) list(field string, v value, k key, into reflect.Value) {
 	into.Set(out)
 }
 
-func (d *decoder) stringMap(field string, v value, into reflect.Value) {
-	if kindOf(v) != isMap {
-		d.wrongType(field, v, into.Type(), "a map of names to texts")
+func (d *decoder) int(field string, v value, into reflect.Value) {
+	n, err := strconv.Atoi(v.source())
+	if kindOf(v) != isNumber || err != nil {
+		d.wrongType(field, v, into.Type(), "a whole number")
 		return
 	}
-	out := map[string]string{}
-	for _, e := range d.entries(field, v) {
-		var s string
-		place := release.FieldKey(field, e.name)
-		d.value(place, e.at, e.value, key{}, reflect.ValueOf(&s).Elem())
-		d.places[place] = e.at // what release.Validate dislikes is the key
-		out[e.name] = s
+	into.SetInt(int64(n))
+}
+
+// namedValues reads a map from names to texts, or to lists of them.
+func (d *decoder) namedValues(field string, v value, into reflect.Value) {
+	entry := into.Type().Elem()
+	if kindOf(v) != isMap {
+		d.wrongType(field, v, into.Type(), "a map of names to "+map[bool]string{true: "lists", false: "texts"}[entry.Kind() == reflect.Slice])
+		return
 	}
-	into.Set(reflect.ValueOf(out))
+	out := reflect.MakeMap(into.Type())
+	for _, e := range d.entries(field, v) {
+		one := reflect.New(entry).Elem()
+		place := release.FieldKey(field, e.name)
+		d.value(place, e.at, e.value, key{}, one)
+		d.places[place] = e.at // what release.Validate dislikes is the key
+		out.SetMapIndex(reflect.ValueOf(e.name), one)
+	}
+	into.Set(out)
 }
 
 func (d *decoder) command(field string, v value, into reflect.Value) {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/slipway-dev/slipway/internal/release"
 )
@@ -55,10 +56,13 @@ func goBuilds(facts Facts) []release.Build {
 	return out
 }
 
+// ownBuild tells an image that brings its own build from one of binaries.
+func ownBuild(img release.Image) bool { return img.Kind() != release.ImageOfBuilds }
+
 // nothingToBuild says what to write where the defaults find no binary.
 func nothingToBuild(cfg release.Config, facts Facts) (release.Problem, bool) {
 	switch {
-	case len(cfg.Builds) > 0 || len(cfg.Assets) > 0:
+	case len(cfg.Builds) > 0 || len(cfg.Assets) > 0 || slices.ContainsFunc(cfg.Images, ownBuild):
 		return release.Problem{}, false
 	case facts.HasGoMod && len(cfg.Archives) == 0:
 		return release.Problem{

@@ -47,7 +47,7 @@ func TestDocsReference(t *testing.T) {
 }
 
 func reference() string {
-	titles := []string{"Top level", "classes[]", "test[]", "builds[]", "archives[]", "notes", "notes.groups[]"}
+	titles := []string{"Top level", "classes[]", "test[]", "builds[]", "archives[]", "images[]", "images[].source", "images[].s2i", "images[].secrets[]", "images[].cache", "builder", "builder.nodes[]", "notes", "notes.groups[]"}
 	var b strings.Builder
 	for i, s := range sections {
 		title := titles[i]
@@ -79,6 +79,14 @@ func wording(k key) string {
 	switch {
 	case t == commandType:
 		return "text or list"
+	case t.Name() == "OneOrMore":
+		return "text or list of text"
+	case t.Name() == "Builder":
+		return "text or map"
+	case t.Kind() == reflect.Int:
+		return "number"
+	case t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Slice:
+		return "map of lists"
 	case t.Kind() == reflect.Bool:
 		return "true or false"
 	case t.Kind() == reflect.Map:

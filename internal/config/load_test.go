@@ -112,9 +112,9 @@ func TestLoadProblems(t *testing.T) {
 4:5 builds[0].platfroms: unknown key ` + "`platfroms` (did you mean `platforms`?)" + `
 5:5 builds[0].goos: unknown key ` + "`goos` (write `platforms`, such as [linux/amd64, linux/arm64])" + `
 6:1 before: unknown key ` + "`before` (checks and commands that run first are steps of `test`)" + `
-7:1 dockers: unknown key ` + "`dockers` (images are not made yet)" + `
-8:1 run: unknown key ` + "`run` (`run` belongs to an entry of `test`; the keys here are project, classes, test, builds, archives, assets, notes)" + `
-9:1 zzzzzz: unknown key ` + "`zzzzzz` (the keys here are project, classes, test, builds, archives, assets, notes)"},
+7:1 dockers: unknown key ` + "`dockers` (write `images`)" + `
+8:1 run: unknown key ` + "`run` (`run` belongs to an entry of `test`; the keys here are project, classes, test, builds, archives, images, builder, assets, notes)" + `
+9:1 zzzzzz: unknown key ` + "`zzzzzz` (the keys here are project, classes, test, builds, archives, images, builder, assets, notes)"},
 		{"key in another spelling", "classes: [{name: a, branch: main, release_tag: 'x-{short}'}]", "1:35 classes[0].release_tag: unknown key `release_tag` (did you mean `release-tag`?)"},
 		{"wrong types", "project: [a]\nbuilds:\n  id: a\nassets: a.txt, b.txt\ntest: [go vet ./...]\nnotes: x\nclasses: 7\narchives: [{files: {a: b}}]\n", `
 1:10 project: project must be text, not a list (write one value, without [ ] and ` + "`- `)" + `
@@ -170,7 +170,7 @@ func TestLoadProblems(t *testing.T) {
 		{"alias of itself", "builds: &b [*b]\n", "1:13 builds[0]: there is no anchor &b above (put & and the name before the value that is meant, above this line; quote a text that begins with *)"},
 		{"tags", "project: !foo x\n", "1:10 project: the YAML tag !foo means nothing here (leave the tag out)"},
 		{"what merges is no map", "builds:\n  - {id: a, <<: 3}\n  - {id: b, <<: [x]}\n", "2:17 builds[0]: << takes a map, not the number 3 (write <<: *name)\n3:18 builds[1]: << takes maps, not the text \"x\""},
-		{"behind an alias, once", "builds:\n  - &a {id: a, zzz: 1}\n  - {<<: *a, id: b}\n", "2:16 builds[0].zzz: unknown key `zzz` (the keys here are id, builder, dir, main, run, output, binary, platforms, env, tags, ldflags, flags, cgo, static)"},
+		{"behind an alias, once", "builds:\n  - &a {id: a, zzz: 1}\n  - {<<: *a, id: b}\n", "2:16 builds[0].zzz: unknown key `zzz` (the keys here are id, builder, image, dir, main, run, output, binary, platforms, env, tags, ldflags, flags, cgo, static)"},
 		{"keys that are no words", "~: c\n", "1:1 : a key must be a word, not nothing"},
 		{"columns count characters", "notes: {exclude: [é, (]}", "1:22 notes.exclude[1]: \"(\" is no regular expression: missing closing ) (for a bracket itself write \\( or \\))"},
 	} {

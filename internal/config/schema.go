@@ -24,8 +24,11 @@ func Schema() ([]byte, error) {
 			return f.Tag.Get("description")
 		},
 		Mapper: func(t reflect.Type) *jsonschema.Schema {
-			if t == commandType {
+			switch t {
+			case commandType:
 				return commandSchema()
+			case oneOrMoreType:
+				return oneOrMoreSchema()
 			}
 			return nil
 		},
@@ -38,6 +41,10 @@ func Schema() ([]byte, error) {
 		}
 	}
 	tighten(s, reflect.TypeFor[release.Config]())
+	if p, ok := s.Properties.Get("builder"); ok {
+		one, ref := uint64(1), p.Ref
+		p.Ref, p.OneOf = "", []*jsonschema.Schema{{Type: "string", MinLength: &one}, {Ref: ref}}
+	}
 	b, err := json.MarshalIndent(s, "", "  ")
 	return append(b, '\n'), err
 }
@@ -48,6 +55,12 @@ func commandSchema() *jsonschema.Schema {
 		{Type: "string", MinLength: &one, Description: "A script for the shell."},
 		{Type: "array", MinItems: &one, Items: &jsonschema.Schema{Type: "string"}, Description: "A command and its arguments, without a shell."},
 	}}
+}
+
+func oneOrMoreSchema() *jsonschema.Schema {
+	one := uint64(1)
+	text := &jsonschema.Schema{Type: "string", MinLength: &one}
+	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{text, {Type: "array", MinItems: &one, Items: text}}}
 }
 
 // tighten adds what the types alone do not say: the values of an enum, of which

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -25,6 +24,8 @@ var samples = map[string]string{
 	"test":     "test:\n  - {name: vet, run: go vet ./...}\n  - {name: unit, run: go test ./...}\n  - {name: integration, run: 'go test -tags integration ./...', on: release, platforms: [linux/amd64, linux/386]}",
 	"builds":   "builds:\n  - {id: hello, main: ./cmd/hello}",
 	"archives": "archives:\n  - {formats: [tar.gz]}",
+	"images":   "images:\n  - {id: hello, repository: registry.example/acme/hello}",
+	"builder":  "builder: unix:///run/buildkit/buildkitd.sock",
 	"assets":   "assets: [install.sh]",
 	"notes":    "notes:\n  exclude: ['^chore']",
 }
@@ -76,20 +77,26 @@ type writer struct{ b strings.Builder }
 
 func (w *writer) field(indent int, name string, v reflect.Value) {
 	pad := strings.Repeat(" ", indent)
+	if v.Kind() == reflect.Pointer && v.Elem().Kind() == reflect.Struct {
+		v = v.Elem()
+	}
 	switch {
 	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct && v.Len() > 0:
 		w.b.WriteString(pad + name + ":\n")
 		for i := range v.Len() {
 			w.entry(indent+2, v.Index(i))
 		}
+	case v.Kind() == reflect.Struct && v.Type() != commandType && omitted(v):
+		w.b.WriteString(pad + name + ": {}\n")
 	case v.Kind() == reflect.Struct && v.Type() != commandType:
 		w.b.WriteString(pad + name + ":\n")
 		w.fields(indent+2, v)
 	case v.Kind() == reflect.Map:
 		w.b.WriteString(pad + name + ":\n")
-		m, _ := reflect.TypeAssert[map[string]string](v) // the one kind of map that a config has
-		for _, k := range slices.Sorted(maps.Keys(m)) {
-			fmt.Fprintf(&w.b, "%s  %s: %s\n", pad, scalar(k), scalar(m[k]))
+		keys := v.MapKeys()
+		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+		for _, k := range keys {
+			fmt.Fprintf(&w.b, "%s  %s: %s\n", pad, scalar(k.String()), w.entryOf(v.MapIndex(k)))
 		}
 	default:
 		fmt.Fprintf(&w.b, "%s%s: %s\n", pad, name, w.inline(indent, v))
@@ -115,6 +122,14 @@ func (w *writer) entry(indent int, v reflect.Value) {
 	w.b.WriteString(strings.Repeat(" ", indent) + "- " + text[indent+2:])
 }
 
+// entryOf writes the value of a map's entry.
+func (w *writer) entryOf(v reflect.Value) string {
+	if list, ok := reflect.TypeAssert[[]string](v); ok {
+		return flow(list)
+	}
+	return scalar(v.String())
+}
+
 func (w *writer) inline(indent int, v reflect.Value) string {
 	if c, ok := reflect.TypeAssert[release.Command](v); ok {
 		if c.Script == "" {
@@ -126,8 +141,12 @@ func (w *writer) inline(indent int, v reflect.Value) string {
 		return flow(list)
 	}
 	switch {
+	case v.Type() == oneOrMoreType && v.Len() > 0:
+		return flow(v.Convert(reflect.TypeFor[[]string]()).Interface().([]string)) //nolint:errcheck,forcetypeassert // it was just converted to that
 	case v.Kind() == reflect.Pointer:
 		return w.inline(indent, v.Elem())
+	case v.Kind() == reflect.Int:
+		return strconv.FormatInt(v.Int(), 10)
 	case v.Kind() == reflect.Bool:
 		return strconv.FormatBool(v.Bool())
 	case v.Kind() == reflect.Slice: // of structs, and empty: field writes the others

@@ -12,8 +12,9 @@ import (
 )
 
 // commit is the one point: it looks once more at everything that was staged,
-// then makes it public. Before Update the release can be dropped without a
-// trace; after it there is nothing left that could fail.
+// gives the images their tags, which can be put back, and then makes the release
+// public, which can't. Before that call all can be dropped without a trace; after
+// it there is nothing left that could fail.
 func (r *run) commit(ctx context.Context, p release.Plan, m made, s staged, j *journal, st progress.Stage) (forge.Release, error) {
 	check := &stager{run: r, plan: p, made: m, journal: j, stage: st, result: s}
 	draft, err := check.settle(ctx)
@@ -23,6 +24,31 @@ func (r *run) commit(ctx context.Context, p release.Plan, m made, s staged, j *j
 	if err := r.checkTag(ctx, p); err != nil {
 		return forge.Release{}, err
 	}
+	if err := r.verifyImages(ctx, m.images); err != nil {
+		return forge.Release{}, err
+	}
+	if err = r.moveTags(ctx, p, m.images, j); err == nil {
+		var done forge.Release
+		if done, err = r.publish(ctx, p, check, draft); err == nil {
+			return done, nil
+		}
+	}
+	if len(m.images) == 0 || r.public(ctx, p) {
+		return forge.Release{}, err
+	}
+	return forge.Release{}, errors.Join(err, r.moveTagsBack(ctx, p, m.images, j))
+}
+
+// public reports whether the release can be seen, by this run's doing or
+// another's: then its tags stay.
+func (r *run) public(ctx context.Context, p release.Plan) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), backTime)
+	defer cancel()
+	found, err := r.forge.Releases(ctx, p.Tag)
+	return err == nil && slices.ContainsFunc(found, func(f forge.Release) bool { return !f.Draft })
+}
+
+func (r *run) publish(ctx context.Context, p release.Plan, check *stager, draft forge.Release) (forge.Release, error) {
 	done, err := r.forge.Update(ctx, draft.ID, forge.Update{Draft: check.draft(), Publish: true, Latest: p.Latest})
 	if errors.Is(err, forge.ErrImmutable) {
 		// GitHub tells only now that the tag is burnt: no rerun will get further.

@@ -22,6 +22,7 @@ type Engine struct {
 	// to publish, and not before: an event that asks for nothing needs no token.
 	Connect  func(context.Context) (forge.Forge, error)
 	Store    state.Store
+	Images   Images
 	Progress progress.Reporter
 }
 
@@ -88,6 +89,9 @@ func (r *run) way(ctx context.Context) error {
 	}
 	p, err := r.plan(ctx, d)
 	if err != nil {
+		return err
+	}
+	if err := r.imageWays(ctx, p); err != nil {
 		return err
 	}
 	if r.report.Outcome = release.Planned; r.req.Goal == ToPlan {
@@ -176,14 +180,31 @@ func (r *run) plan(ctx context.Context, d release.Decision) (release.Plan, error
 			return "", err
 		}
 		r.report.Plan, r.report.PlanHash = &p, p.Hash()
-		return fmt.Sprintf("%d builds, %d assets, notes since %s", len(p.Builds), len(p.Assets), orElse(p.Notes.Previous, "the first commit")), nil
+		return fmt.Sprintf("%d builds, %d assets, %snotes since %s", len(p.Builds), len(p.Assets), countImages(p), orElse(p.Notes.Previous, "the first commit")), nil
 	})
 	return p, err
+}
+
+func countImages(p release.Plan) string {
+	if len(p.Images) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d images, ", len(p.Images))
 }
 
 // newPlan plans, and when a shallow clone lacks a part of the history that the
 // plan tells of, gets it and plans again.
 func (r *run) newPlan(ctx context.Context, d release.Decision) (release.Plan, error) {
+	var facts release.ImageFacts
+	if r.req.Goal == ToBuild || r.req.Snapshot {
+		r.req.Config.Images = nil // an image lies in registries, and nothing goes there
+	}
+	if len(r.req.Config.Images) > 0 {
+		var err error
+		if facts, err = r.Images.Facts(ctx, r.req.Config); err != nil {
+			return release.Plan{}, err
+		}
+	}
 	for {
 		h, err := r.history(ctx, d)
 		if err != nil {
@@ -191,7 +212,7 @@ func (r *run) newPlan(ctx context.Context, d release.Decision) (release.Plan, er
 		}
 		p, err := release.NewPlan(release.PlanInput{
 			Event: r.req.Event, Decision: d, Config: r.req.Config, History: h,
-			Target: r.req.Target, Snapshot: r.req.Snapshot, Platforms: r.req.Platforms,
+			Target: r.req.Target, Snapshot: r.req.Snapshot, Platforms: r.req.Platforms, Images: facts,
 		})
 		if err != nil || r.req.Goal == ToBuild {
 			return p, err
@@ -218,7 +239,10 @@ func (r *run) preflighted(ctx context.Context, p release.Plan) (repo forge.Repos
 		if done != nil {
 			r.report.Outcome = release.Unchanged
 			r.report.Release = forgeRelease(*done)
-			return "published already and equal to the plan", nil
+			return "published already and equal to the plan", r.tagPublished(ctx, p, *done)
+		}
+		if err := r.checkImages(ctx, p); err != nil {
+			return "", err
 		}
 		return fmt.Sprintf("%s takes %s", p.Target, p.Tag), nil
 	})

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 
 	"github.com/slipway-dev/slipway/internal/release"
@@ -17,6 +18,12 @@ type Journal struct {
 	PlanHash string                  `json:"planHash"`
 	Checks   map[string]bool         `json:"checks,omitempty"` // sets of checks that passed, by their identity
 	Assets   map[string]JournalAsset `json:"assets,omitempty"` // by asset name
+	// Images that lie in all their registries, by the identity of what they are
+	// made of.
+	Images map[string]release.MadeImage `json:"images,omitempty"`
+	// Tags that the release moves, by repository:tag, and the digest that each
+	// had before; empty when it was not there.
+	Tags map[string]string `json:"tags,omitempty"`
 }
 
 // JournalAsset is an asset that the forge confirmed.
@@ -51,7 +58,7 @@ func openJournal(ctx context.Context, store state.Store, p release.Plan) (*journ
 		j.value = Journal{} // unreadable: it only saves work
 	}
 	if j.value.PlanHash != p.Hash() {
-		j.value = Journal{Assets: j.value.Assets}
+		j.value = Journal{Assets: j.value.Assets, Images: j.value.Images, Tags: j.value.Tags}
 	}
 	j.value.Schema, j.value.Tag, j.value.PlanHash = journalSchema, p.Tag, p.Hash()
 	return j, nil
@@ -86,10 +93,7 @@ func (j *journal) read() Journal {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	v := j.value
-	v.Assets = make(map[string]JournalAsset, len(j.value.Assets))
-	for k, a := range j.value.Assets {
-		v.Assets[k] = a
-	}
+	v.Assets, v.Images, v.Tags = maps.Clone(v.Assets), maps.Clone(v.Images), maps.Clone(v.Tags)
 	return v
 }
 
@@ -109,4 +113,21 @@ func (j *journal) passed(ctx context.Context, checks string) error {
 		}
 		v.Checks[checks] = true
 	})
+}
+
+// tagged remembers where a tag was before the release moves it; the first time
+// counts.
+func (j *journal) tagged(ctx context.Context, tag, before string) error {
+	return j.update(ctx, func(v *Journal) {
+		if v.Tags == nil {
+			v.Tags = map[string]string{}
+		}
+		if _, known := v.Tags[tag]; !known {
+			v.Tags[tag] = before
+		}
+	})
+}
+
+func (j *journal) untagged(ctx context.Context, tag string) error {
+	return j.update(ctx, func(v *Journal) { delete(v.Tags, tag) })
 }

@@ -21,11 +21,12 @@ import (
 // made is everything that will be an asset, on disk, and the release's text.
 type made struct {
 	artifacts []release.Artifact
+	images    []release.MadeImage
 	body      string
 }
 
 // make builds what the plan says: checks, binaries, checks on the binaries,
-// archives, notes, checksums, manifest.
+// images, archives, notes, checksums, manifest.
 func (r *run) make(ctx context.Context, p release.Plan, limits forge.Limits, j *journal) (made, error) {
 	source, err := r.req.Source(ctx)
 	if err != nil {
@@ -46,12 +47,15 @@ func (r *run) make(ctx context.Context, p release.Plan, limits forge.Limits, j *
 	}
 	var m made
 	var full string
+	if m.images, err = r.images(ctx, p, source, binaries, j); err != nil {
+		return made{}, err
+	}
 	if p.Target != nil {
 		if m.body, full, err = r.notes(ctx, p, limits); err != nil {
 			return made{}, err
 		}
 	}
-	if m.artifacts, err = r.pack(ctx, p, source, binaries, full); err != nil {
+	if m.artifacts, err = r.pack(ctx, p, source, binaries, m.images, full); err != nil {
 		return made{}, err
 	}
 	r.report.Dist = r.req.Dist
@@ -178,11 +182,14 @@ func (r *run) notes(ctx context.Context, p release.Plan, limits forge.Limits) (t
 	return text, full, err
 }
 
-func (r *run) pack(ctx context.Context, p release.Plan, source string, binaries []release.Binary, fullNotes string) (artifacts []release.Artifact, err error) {
+func (r *run) pack(ctx context.Context, p release.Plan, source string, binaries []release.Binary, images []release.MadeImage, fullNotes string) (artifacts []release.Artifact, err error) {
 	err = r.stage("pack", func(st progress.Stage) (string, error) {
-		o := pack.Options{Source: source, Dist: r.req.Dist, Plan: p, Binaries: binaries, Stage: st}
+		o := pack.Options{Source: source, Dist: r.req.Dist, Plan: p, Binaries: binaries, Images: images, Stage: st}
+		if len(images) > 0 {
+			o.Texts = append(o.Texts, pack.Text{Name: release.DigestsName, Kind: release.KindDigests, Content: digests(images)})
+		}
 		if fullNotes != "" {
-			o.Texts = []pack.Text{{Name: release.FullNotesName, Kind: release.KindNotes, Content: []byte(fullNotes)}}
+			o.Texts = append(o.Texts, pack.Text{Name: release.FullNotesName, Kind: release.KindNotes, Content: []byte(fullNotes)})
 		}
 		artifacts, err = pack.Artifacts(ctx, o)
 		var bytes int64

@@ -20,7 +20,7 @@ func (p *packer) lists(ctx context.Context, artifacts []release.Artifact) ([]rel
 		case release.KindChecksums:
 			content = Checksums(artifacts)
 		case release.KindManifest:
-			content, err = release.NewManifest(p.Plan, artifacts).Encode()
+			content, err = release.NewManifest(p.Plan, artifacts, p.Images).Encode()
 		default:
 			continue
 		}

@@ -26,7 +26,8 @@ type Options struct {
 	Plan     release.Plan
 	Binaries []release.Binary // of all builds that the plan's archives name
 	Texts    []Text           // further assets that the caller has written
-	Parallel int              // assets packed at a time; 0: one a processor, but no more than 4
+	Images   []release.MadeImage
+	Parallel int // assets packed at a time; 0: one a processor, but no more than 4
 	Stage    progress.Stage
 }
 

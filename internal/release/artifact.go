@@ -13,6 +13,7 @@ const (
 	KindArchive   ArtifactKind = "archive"   // binaries and files of one platform
 	KindFile      ArtifactKind = "file"      // a file of the repository, as it is
 	KindChecksums ArtifactKind = "checksums" // checksums.txt
+	KindDigests   ArtifactKind = "digests"   // digests.txt, of the images
 	KindNotes     ArtifactKind = "notes"     // the full notes, when the forge's limit cut them
 	KindManifest  ArtifactKind = "manifest"  // slipway.json
 )
@@ -31,23 +32,25 @@ type Artifact struct {
 // its size and digest, and the hash of the plan they were made by. It is how a
 // rerun, and a forge without digests, knows what is there.
 type Manifest struct {
-	Schema    string     `json:"schema"` // slipway.manifest/v1
-	Project   string     `json:"project"`
-	Tag       string     `json:"tag"`
-	Version   string     `json:"version"`
-	Class     string     `json:"class"`
-	Commit    string     `json:"commit"`
-	PlanHash  string     `json:"planHash"` // sha256:<64 hex digits>
-	Artifacts []Artifact `json:"artifacts"`
+	Schema    string      `json:"schema"` // slipway.manifest/v1
+	Project   string      `json:"project"`
+	Tag       string      `json:"tag"`
+	Version   string      `json:"version"`
+	Class     string      `json:"class"`
+	Commit    string      `json:"commit"`
+	PlanHash  string      `json:"planHash"` // sha256:<64 hex digits>
+	Artifacts []Artifact  `json:"artifacts"`
+	Images    []MadeImage `json:"images,omitempty"`
 }
 
 // ManifestSchema names the manifest's format.
 const ManifestSchema = "slipway.manifest/v1"
 
-// NewManifest lists artifacts, which are in plan order, under their plan.
-func NewManifest(p Plan, artifacts []Artifact) Manifest {
+// NewManifest lists artifacts and images, which are in plan order, under their
+// plan.
+func NewManifest(p Plan, artifacts []Artifact, images []MadeImage) Manifest {
 	return Manifest{Schema: ManifestSchema, Project: p.Project, Tag: p.Tag, Version: p.Version,
-		Class: p.Class, Commit: p.Commit, PlanHash: p.Hash(), Artifacts: artifacts}
+		Class: p.Class, Commit: p.Commit, PlanHash: p.Hash(), Artifacts: artifacts, Images: images}
 }
 
 // Encode gives the manifest's bytes: indented JSON with a final newline.

@@ -10,6 +10,8 @@ type Config struct {
 	Test     []Step    `yaml:"test,omitempty" description:"Checks that must pass before anything is published, in order."`
 	Builds   []Build   `yaml:"builds,omitempty" description:"Binaries to build. Default for a Go repository: every main package."`
 	Archives []Archive `yaml:"archives,omitempty" description:"Archives to pack from the builds. Default: one tar.gz a platform with all builds, LICENSE and README."`
+	Images   []Image   `yaml:"images,omitempty" description:"Container images to push with the release."`
+	Builder  Builder   `yaml:"builder,omitempty" description:"Where images are built: the name or address of a builder, or a map. Default: BUILDX_BUILDER, else the docker engine of the current context; without any, images of builds are assembled in process."`
 	Assets   []string  `yaml:"assets,omitempty" description:"Further files of the repository to attach, as paths or globs (** crosses folders)."`
 	Notes    Notes     `yaml:"notes,omitempty" description:"How release notes are made."`
 }
@@ -31,6 +33,7 @@ type Step struct {
 	Run       Command           `yaml:"run" description:"Command: a string for the shell, or a list of arguments without one."`
 	On        string            `yaml:"on,omitempty" enum:"commit,release" description:"commit (default): once, before the builds. release: on the release's own binaries, for each platform this machine can run."`
 	Platforms []string          `yaml:"platforms,omitempty" description:"With on: release, the platforms to run on. Default: every platform of the builds."`
+	Image     string            `yaml:"image,omitempty" description:"Builder image to run in, with BuildKit. With platforms, in the image's variant for each, under emulation where the builder has it. Default: this machine."`
 	Dir       string            `yaml:"dir,omitempty" description:"Folder inside the repository to run in."`
 	Env       map[string]string `yaml:"env,omitempty" description:"Environment variables to set."`
 }
@@ -49,6 +52,7 @@ func (c Command) IsZero() bool { return c.Script == "" && len(c.Args) == 0 }
 type Build struct {
 	ID        string            `yaml:"id" description:"Name of the build; archives refer to it."`
 	Builder   string            `yaml:"builder,omitempty" enum:"go,command" description:"go (default) cross-compiles a Go package; command runs any command."`
+	Image     string            `yaml:"image,omitempty" description:"Builder image to build in, with BuildKit, such as golang:1.26. Default: this machine."`
 	Dir       string            `yaml:"dir,omitempty" description:"Folder inside the repository to build in. Default: its root."`
 	Main      string            `yaml:"main,omitempty" description:"builder go: the main package. Default: ."`
 	Run       Command           `yaml:"run,omitempty" description:"builder command: what to run for each platform; it must leave the binary at {output}, or at the path given by output."`
@@ -104,6 +108,7 @@ const (
 	DefaultArchiveName = "{project}_{version}_{platform}"
 	DefaultReleaseTag  = "dev-{short}"
 	ChecksumsName      = "checksums.txt"
+	DigestsName        = "digests.txt"
 	ManifestName       = "slipway.json"
 	FullNotesName      = "NOTES.md"
 )

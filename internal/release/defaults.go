@@ -4,8 +4,9 @@ import "slices"
 
 // WithDefaults fills in what needs no repository to be known: the builder,
 // binary, main package and platforms of each build, the archive that holds all
-// builds, and each archive's builds, formats, name and files. What is given
-// stays, also where it is an empty list. The config itself is not changed.
+// builds, each archive's builds, formats, name and files, and each image's builds
+// or platforms. What is given stays, also where it is an empty list. The config
+// itself is not changed.
 func (c Config) WithDefaults() Config {
 	c.Builds, c.Archives, c.Classes = slices.Clone(c.Builds), slices.Clone(c.Archives), slices.Clone(c.Classes)
 	for i := range c.Builds {
@@ -26,7 +27,24 @@ func (c Config) WithDefaults() Config {
 	for i := range c.Archives {
 		c.Archives[i] = c.Archives[i].withDefaults(ids)
 	}
+	c.Images = slices.Clone(c.Images)
+	for i := range c.Images {
+		c.Images[i] = c.Images[i].withDefaults(ids)
+	}
 	return c
+}
+
+func (img Image) withDefaults(ids []string) Image {
+	if img.Kind() == ImageOfBuilds {
+		if img.Builds == nil {
+			img.Builds = slices.Clip(ids)
+		}
+		return img
+	}
+	if img.Platforms == nil {
+		img.Platforms = []string{"linux/amd64"}
+	}
+	return img
 }
 
 func (b Build) withDefaults() Build {

@@ -25,6 +25,7 @@ type PlanInput struct {
 	Snapshot bool
 	// Platforms leaves only these in the plan; empty means all.
 	Platforms []Platform
+	Images    ImageFacts
 }
 
 // NewPlan says what exactly will exist. Its error is Problems, every one found.
@@ -52,6 +53,7 @@ func NewPlan(in PlanInput) (Plan, error) {
 	b.steps()
 	b.builds()
 	b.archives()
+	b.images(c, in)
 	b.assets()
 	if len(b.problems) > 0 {
 		return Plan{}, b.problems
@@ -59,11 +61,13 @@ func NewPlan(in PlanInput) (Plan, error) {
 	return p, nil
 }
 
-// Hash is sha256:<hex> over the plan's canonical JSON (RFC 8785). Latest is left
-// out, because a later tag takes it away without changing what this release is,
-// and so is the forge's kind, which says how the target is spoken to.
+// Hash is sha256:<hex> over the plan's canonical JSON (RFC 8785). Latest and the
+// moving tags of images are left out, because a later tag takes them away without
+// changing what this release is, and so is the forge's kind, which says how the
+// target is spoken to.
 func (p Plan) Hash() string {
 	p.Latest = false
+	p.Images = withoutMoving(p.Images)
 	if p.Target != nil {
 		t := *p.Target
 		t.Forge = ""
@@ -207,11 +211,11 @@ func (b *planner) steps() {
 		field := fmt.Sprintf("test[%d]", i)
 		step := func(vars map[string]string, p *Platform) {
 			b.plan.Steps = append(b.plan.Steps, PlanStep{
-				Name: stepName(s), Release: s.On == "release", Platform: p, Dir: s.Dir,
+				Name: stepName(s), Release: s.On == "release", Platform: p, Image: s.Image, Dir: s.Dir,
 				Run: b.command(field+".run", s.Run, vars), Env: b.env(field+".env", s.Env, vars),
 			})
 		}
-		if s.On != "release" {
+		if s.On != "release" && len(s.Platforms) == 0 {
 			step(b.vars, nil)
 			continue
 		}
@@ -278,7 +282,7 @@ func (b *planner) build(field string, c Build, p Platform) PlanBuild {
 	vars := b.on(p)
 	out := PlanBuild{
 		ID: c.ID, Builder: c.Builder, Platform: p, Binary: orDefault(c.Binary, c.ID) + p.Exe(),
-		Dir: c.Dir, Env: b.env(field+".env", c.Env, vars), Static: StaticIfELF,
+		Image: c.Image, Dir: c.Dir, Env: b.env(field+".env", c.Env, vars), Static: StaticIfELF,
 	}
 	if c.Static != nil {
 		out.Static = StaticOff
@@ -353,7 +357,7 @@ func (b *planner) buildsOn(p Platform, named []string) []string {
 }
 
 func (b *planner) assets() {
-	seen := map[string]bool{ChecksumsName: true, ManifestName: true, FullNotesName: true}
+	seen := map[string]bool{ChecksumsName: true, DigestsName: true, ManifestName: true, FullNotesName: true}
 	for _, a := range b.plan.Archives {
 		kind := KindArchive
 		if a.Format == "binary" {
@@ -365,6 +369,9 @@ func (b *planner) assets() {
 		}
 		seen[a.Name] = true
 		b.plan.Assets = append(b.plan.Assets, PlanAsset{Name: a.Name, Kind: kind, Platform: &a.Platform})
+	}
+	if len(b.plan.Images) > 0 {
+		b.plan.Assets = append(b.plan.Assets, PlanAsset{Name: DigestsName, Kind: KindDigests})
 	}
 	if len(b.plan.Assets) > 0 || len(b.plan.Files) > 0 {
 		b.plan.Assets = append(b.plan.Assets, PlanAsset{Name: ChecksumsName, Kind: KindChecksums})

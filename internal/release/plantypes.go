@@ -22,6 +22,7 @@ type Plan struct {
 	Steps      []PlanStep    `json:"steps,omitempty"`
 	Builds     []PlanBuild   `json:"builds,omitempty"`
 	Archives   []PlanArchive `json:"archives,omitempty"`
+	Images     []PlanImage   `json:"images,omitempty"`
 	Files      []string      `json:"files,omitempty"` // globs of further files to attach
 	Assets     []PlanAsset   `json:"assets"`          // every asset known before the build, in order
 }
@@ -45,6 +46,7 @@ type PlanStep struct {
 	Run      PlanCommand       `json:"run"`
 	Release  bool              `json:"release,omitempty"` // on: release: runs after the builds, on their binaries
 	Platform *Platform         `json:"platform,omitempty"`
+	Image    string            `json:"image,omitempty"` // builder image to run in
 	Dir      string            `json:"dir,omitempty"`
 	Env      map[string]string `json:"env,omitempty"`
 }
@@ -61,7 +63,8 @@ type PlanBuild struct {
 	ID       string            `json:"id"`
 	Builder  string            `json:"builder"` // go or command
 	Platform Platform          `json:"platform"`
-	Binary   string            `json:"binary"` // file name, with .exe on Windows
+	Binary   string            `json:"binary"`          // file name, with .exe on Windows
+	Image    string            `json:"image,omitempty"` // builder image to build in
 	Dir      string            `json:"dir,omitempty"`
 	Main     string            `json:"main,omitempty"`
 	Run      PlanCommand       `json:"run,omitzero"`

@@ -23,6 +23,8 @@ type Report struct {
 	PlanHash string        `json:"planHash,omitempty"`
 	Release  *ForgeRelease `json:"release,omitempty"`
 	Assets   []ReportAsset `json:"assets,omitempty"`
+	Ways     []ImageWay    `json:"ways,omitempty"` // how each image is made, in plan order
+	Images   []ReportImage `json:"images,omitempty"`
 	Steps    []StepResult  `json:"steps,omitempty"`
 	Stages   []StageTime   `json:"stages,omitempty"`
 	Notes    string        `json:"notes,omitempty"` // Markdown as published
@@ -51,6 +53,22 @@ type ReportAsset struct {
 	URL    string `json:"url,omitempty"`
 	Action string `json:"action,omitempty"` // uploaded, kept or replaced
 	File   string `json:"file,omitempty"`   // where it lies on this machine
+}
+
+// ReportImage is an image and what happened to it.
+type ReportImage struct {
+	MadeImage
+	Kept   bool       `json:"kept,omitempty"` // an earlier run had pushed it
+	Way    ImageWay   `json:"way"`
+	States []TagState `json:"tagStates,omitempty"`
+}
+
+// TagState is what became of one tag in one repository.
+type TagState struct {
+	Repository string `json:"repository"`
+	Name       string `json:"name"`
+	State      string `json:"state"` // set, kept (it pointed there already) or left (where a newer release has it)
+	Reason     string `json:"reason,omitempty"`
 }
 
 // StepResult is how a check ended.

@@ -24,6 +24,8 @@ func Validate(cfg Config) Problems {
 	v.steps()
 	v.builds()
 	v.archives()
+	v.images()
+	v.builder()
 	v.assets()
 	v.notes()
 	if !v.tooMany() {
@@ -96,6 +98,7 @@ func (v *validator) steps() {
 	for i, s := range v.given.Test {
 		field := at("test", i)
 		v.command(field+".run", s.Run)
+		v.builderImage(field+".image", s.Image)
 		if all := s.Run.Script + strings.Join(s.Run.Args, " "); strings.Contains(all, "{output}") {
 			v.add(field+".run", "a step with `on: release` finds the binary of build x in $SLIPWAY_BINARY_X", "{output} is for builds; a step builds nothing")
 		}
@@ -103,7 +106,7 @@ func (v *validator) steps() {
 		v.dir(field+".dir", s.Dir)
 		v.env(field+".env", s.Env)
 		emptyList(v, field+".platforms", s.Platforms, "leave the key out for every platform of the builds")
-		if s.Platforms != nil && s.On != "release" {
+		if s.Platforms != nil && s.On != "release" && s.Image == "" {
 			v.add(field+".platforms", "add `on: release`, or leave `platforms` out", "platforms mean nothing to a step that runs once, before the builds")
 			continue
 		}
@@ -232,6 +235,7 @@ func (v *validator) placeholders() {
 	b := v.sample()
 	b.steps()
 	b.builds()
+	v.imagePlaceholders(b)
 	for i, a := range v.cfg.Archives {
 		b.fileName(at("archives", i)+".name", orDefault(a.Name, DefaultArchiveName), b.on(samplePlatform))
 	}

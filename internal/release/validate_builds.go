@@ -27,6 +27,7 @@ func (v *validator) builds() {
 }
 
 func (v *validator) build(field string, b Build) {
+	v.builderImage(field+".image", b.Image)
 	v.enum(field+".builder", b, "Builder", b.Builder)
 	if b.Binary != "" {
 		v.fileName(field+".binary", b.Binary)
@@ -43,6 +44,16 @@ func (v *validator) build(field string, b Build) {
 		v.goBuild(field, b, platforms)
 	case "command":
 		v.commandBuild(field, b)
+	}
+}
+
+// builderImage checks the image that a build or a check runs in.
+func (v *validator) builderImage(field, image string) {
+	if image == "" || strings.Contains(image, "{") {
+		return
+	}
+	if _, err := ParseImage(image); err != nil {
+		v.add(field, "", "%v", err)
 	}
 }
 
@@ -226,9 +237,14 @@ func (v *validator) unpacked() {
 			packed[id] = true
 		}
 	}
+	for _, img := range v.cfg.Images {
+		for _, id := range img.Builds {
+			packed[id] = true
+		}
+	}
 	for i, b := range v.given.Builds {
 		if b.ID != "" && !packed[b.ID] {
-			v.warn(at("builds", i)+".id", fmt.Sprintf("add %s to the `builds` of an archive", b.ID), "%s is built but in no archive, so it is not released", b.ID)
+			v.warn(at("builds", i)+".id", fmt.Sprintf("add %s to the `builds` of an archive", b.ID), "%s is built but in no archive and no image, so it is not released", b.ID)
 		}
 	}
 }

@@ -22,7 +22,7 @@ func (v *validator) names() {
 	b := v.sample()
 	b.builds() // fills in the platforms of each build
 	assets := assetNames{v: v, seen: map[string]string{}}
-	for _, reserved := range []string{ChecksumsName, ManifestName, FullNotesName} {
+	for _, reserved := range []string{ChecksumsName, DigestsName, ManifestName, FullNotesName} {
 		assets.seen[reserved] = "a file that Slipway makes itself"
 	}
 	for i, a := range v.cfg.Archives {

@@ -127,7 +127,7 @@ func TestValidate(t *testing.T) {
 		{"two binaries of one name", Config{Project: "p", Builds: []Build{{ID: "a", Platforms: linux}, {ID: "b", Binary: "a", Platforms: linux}}}, []string{
 			"builds[1].binary: builds a and b would both be a in the archive (give one of them another `binary`, or put them into two archives)"}},
 		{"two binaries of one name, on other platforms", Config{Project: "p", Builds: []Build{{ID: "a", Platforms: linux}, {ID: "b", Binary: "a", Platforms: []string{"linux/386"}}}}, nil},
-		{"a build that is not packed", archive(Archive{Builds: []string{"a"}}), []string{"?builds[1].id: b is built but in no archive, so it is not released (add b to the `builds` of an archive)"}},
+		{"a build that is not packed", archive(Archive{Builds: []string{"a"}}), []string{"?builds[1].id: b is built but in no archive and no image, so it is not released (add b to the `builds` of an archive)"}},
 		{"archives of nothing", Config{Builds: []Build{}, Archives: []Archive{{}}}, []string{"archives: there is nothing to pack: builds is empty (leave `builds` out for the defaults, or `archives` too)"}},
 		{"reserved names", Config{Project: "p", Builds: two, Archives: []Archive{}, Assets: []string{"x/checksums.txt", "a/i.sh", "b/i.sh"}}, []string{
 			"assets[0]: two assets would be named checksums.txt: that of a file that Slipway makes itself, and that of x/checksums.txt (rename one of them)",

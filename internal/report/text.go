@@ -27,9 +27,11 @@ func Text(w io.Writer, r release.Report) {
 	switch r.Outcome {
 	case release.Published:
 		fmt.Fprintf(w, "%s is published as %s: %s\n", r.Plan.Tag, r.Plan.Class, r.Release.URL)
+		Images(w, r.Images)
 		assets(w, r)
 	case release.Unchanged:
 		fmt.Fprintf(w, "%s is published already and equal to the plan: nothing to do\n%s\n", r.Plan.Tag, r.Release.URL)
+		Images(w, r.Images)
 	case release.Built:
 		fmt.Fprintf(w, "built %s %s; nothing was published\n", r.Plan.Project, r.Plan.Version)
 		assets(w, r)
@@ -97,7 +99,13 @@ func Plan(w io.Writer, r release.Report) {
 		row("check", "%s%s", s.Name, on)
 	}
 	for _, b := range p.Builds {
-		row("build", "%s for %s (%s)", b.ID, b.Platform, b.Builder)
+		row("build", "%s for %s (%s)", b.ID, b.Platform, how(b))
+	}
+	for i, img := range p.Images {
+		imageRows(row, img)
+		if i < len(r.Ways) {
+			row("", "%s: %s", way(r.Ways[i]), r.Ways[i].Reason)
+		}
 	}
 	for _, a := range p.Assets {
 		row("asset", "%s", a.Name)
