@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,9 +24,9 @@ func (a *app) rehearseCommand() *cobra.Command {
 		Use:   "rehearse",
 		Short: "Release a sample, or your repository, to a forge in memory",
 		Long: `Rehearse a release from tag to publication, on this machine alone: a forge in memory
-behind real HTTP, a sample repository with real history (or yours, with --dir, which is
-cloned and not touched), a tag pushed to it, and the real release. With --fault things go
-wrong on the way, to show how a release recovers.
+behind real HTTP, a registry in memory, a sample repository with real history (or yours,
+with --dir, which is cloned and not touched), a tag pushed to it, and the real release. With
+--fault things go wrong on the way, to show how a release recovers.
 
 Faults:
 ` + faultList(),
@@ -122,6 +124,9 @@ func (a *app) showRehearsal(res rehearse.Result) {
 		fmt.Fprintf(a.out, "a reader saw no release, then all %d assets at once\n", res.Seen[0])
 	} else {
 		fmt.Fprintf(a.out, "a reader saw the release with %v assets in turn\n", res.Seen)
+	}
+	for _, p := range res.Images {
+		fmt.Fprintf(a.out, "the registry has %s with the tags %s\n", p.Repository, strings.Join(slices.Sorted(maps.Keys(p.Tags)), ", "))
 	}
 	for _, f := range res.Unmet {
 		fmt.Fprintf(a.out, "fault %s never came to pass: nothing on the way was of its kind\n", f)

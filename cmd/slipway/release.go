@@ -41,6 +41,7 @@ The token comes from SLIPWAY_TOKEN, GITHUB_TOKEN or GITEA_TOKEN.`,
 	}
 	a.which(cmd)
 	a.where(cmd)
+	a.builderFlag(cmd)
 	a.jsonFlag(cmd, "the report")
 	f := cmd.Flags()
 	f.BoolVar(&dryRun, "dry-run", false, "say what would exist and stop there")
@@ -67,6 +68,7 @@ Nothing is built, and the forge is not asked.`,
 	}
 	a.which(cmd)
 	a.where(cmd)
+	a.builderFlag(cmd)
 	a.jsonFlag(cmd, "the report")
 	cmd.Flags().BoolVar(&snapshot, "snapshot", false, "plan a build of the folder as it is")
 	return cmd
@@ -98,6 +100,7 @@ is. What is there already and unchanged is not made again.`,
 		},
 	}
 	a.which(cmd)
+	a.builderFlag(cmd)
 	a.jsonFlag(cmd, "the report")
 	f := cmd.Flags()
 	f.StringSliceVar(&platforms, "platforms", nil, "build only these platforms, such as linux/arm/v6")

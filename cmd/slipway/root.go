@@ -21,6 +21,7 @@ type app struct {
 	tag, commit, branch string
 	json                bool
 	dist                string
+	builder             string
 }
 
 func execute(ctx context.Context, args []string, s streams, getenv func(string) string) error {
@@ -59,9 +60,9 @@ func (a *app) root() *cobra.Command {
 	f.StringVarP(&a.config, "config", "c", "", "config file (default .slipway.yaml of the commit)")
 	root.AddGroup(&cobra.Group{ID: "release", Title: "Release:"}, &cobra.Group{ID: "look", Title: "Look before:"}, &cobra.Group{ID: "setup", Title: "Set up:"})
 	for group, commands := range map[string][]*cobra.Command{
-		"release": {a.releaseCommand(), a.buildCommand(), a.rehearseCommand()},
+		"release": {a.releaseCommand(), a.buildCommand(), a.imageCommand(), a.rehearseCommand()},
 		"look":    {a.planCommand(), a.classifyCommand(), a.notesCommand(), a.checkCommand()},
-		"setup":   {a.initCommand(), a.schemaCommand(), a.versionCommand()},
+		"setup":   {a.initCommand(), a.schemaCommand(), a.cacheCommand(), a.versionCommand()},
 	} {
 		for _, c := range commands {
 			c.GroupID = group

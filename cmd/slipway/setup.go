@@ -113,13 +113,11 @@ func readConfig(top, file string) (name string, data []byte, err error) {
 		}
 		return file, data, err
 	}
-	for _, name := range project.ConfigNames() {
-		data, err := os.ReadFile(filepath.Join(top, name))
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return name, data, err
-		}
+	name, data, err = project.ConfigOnDisk(top)
+	if err == nil && data == nil {
+		name = "the default config"
 	}
-	return "the default config", nil, nil
+	return name, data, err
 }
 
 func (a *app) initCommand() *cobra.Command {

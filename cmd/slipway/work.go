@@ -62,9 +62,14 @@ type goal struct {
 // commands release, plan and build.
 func (a *app) work(ctx context.Context, g goal) error {
 	r, err := a.do(ctx, g)
+	return a.shown(r, err, func() { report.Text(a.out, r) })
+}
+
+// shown gives the Report to a machine or, by text, to a person.
+func (a *app) shown(r release.Report, err error, text func()) error {
 	if !a.json {
 		if err == nil {
-			report.Text(a.out, r)
+			text()
 		}
 		return err
 	}
@@ -115,13 +120,17 @@ func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 	}
 	a.warn(l.project.Warnings)
 
-	e := &engine.Engine{Repo: l.repo, Remote: l.remote, Progress: show,
+	m := a.maker(cfg.Builder, show)
+	defer m.Close()
+	e := &engine.Engine{Repo: l.repo, Remote: l.remote, Progress: show, Containers: m,
+		Images:  engine.Images{Maker: m, Registry: m.Registry(), Facts: a.imageFacts(source, m)},
 		Connect: func(ctx context.Context) (forge.Forge, error) { return a.connect(ctx, l.target, show) },
 		Store:   state.OpenDir(filepath.Join(l.repo.CommonDir(), "slipway", "state"))}
 	r, err := e.Run(ctx, engine.Request{
 		Event: l.project.Event, Config: cfg, Target: l.target, Goal: g.to, Snapshot: g.snapshot,
 		Platforms: g.platforms, SkipChecks: g.skipChecks, Rebuild: g.rebuild, Dist: a.distFolder(l.repo), Source: source,
 	})
+	a.warn(r.Warnings)
 	r.Warnings = append(l.project.Warnings, r.Warnings...)
 	return r, err
 }

@@ -39,7 +39,7 @@ type subject struct {
 }
 
 func subjects() []subject {
-	return []subject{{"build", measureBuild}, {"notes", measureNotes}, {"classify", measureClassify}, {"upload", measureUpload}}
+	return []subject{{"build", measureBuild}, {"notes", measureNotes}, {"classify", measureClassify}, {"upload", measureUpload}, {"images", measureImages}}
 }
 
 // bench is what all subjects need.
@@ -89,7 +89,7 @@ func parse(args []string, log io.Writer) (chosen []subject, turns int, err error
 	f.SetOutput(log)
 	f.IntVar(&turns, "turns", 5, "how often each figure is taken; the median counts")
 	f.Usage = func() {
-		fmt.Fprintln(log, "usage: go run ./internal/bench [-turns N] [build|notes|classify|upload …]")
+		fmt.Fprintln(log, "usage: go run ./internal/bench [-turns N] [build|notes|classify|upload|images …]")
 		f.PrintDefaults()
 	}
 	if err := f.Parse(args); err != nil {
@@ -104,7 +104,7 @@ func parse(args []string, log io.Writer) (chosen []subject, turns int, err error
 	for _, name := range f.Args() {
 		i := slices.IndexFunc(all, func(s subject) bool { return s.name == name })
 		if i < 0 {
-			return nil, 0, fmt.Errorf("there is no benchmark %q: build, notes, classify and upload are", name)
+			return nil, 0, fmt.Errorf("there is no benchmark %q: build, notes, classify, upload and images are", name)
 		}
 		chosen = append(chosen, all[i])
 	}

@@ -30,6 +30,8 @@ type Options struct {
 	Rebuild  bool // build even what has not changed
 	Stage    progress.Stage
 	Output   io.Writer // hears what the commands print; nil: only errors tell it
+	// Containers runs the builds that name an image; nil: there is no builder.
+	Containers Containers
 }
 
 // Binaries builds every binary and gives them in the order of Builds. A binary
@@ -110,7 +112,7 @@ func (r *run) jobs() ([]*job, error) {
 			j.name = binPath(j.key, b.Binary)
 		}
 		taken[j.key], taken[j.name] = true, true
-		if b.Output != "" {
+		if b.Output != "" && b.Image == "" {
 			outputs[filepath.Join(b.Dir, b.Output)]++
 		}
 		jobs = append(jobs, j)
@@ -226,12 +228,22 @@ func (r *run) build(ctx context.Context, j *job, identity string) (dist.Record, 
 }
 
 func (r *run) runBuilder(ctx context.Context, j *job, tmp string) error {
+	if j.Image != "" {
+		if j.Builder != "go" && j.Builder != "command" {
+			return unknownBuilder(j)
+		}
+		return r.containerBuild(ctx, j, tmp)
+	}
 	switch j.Builder {
 	case "go":
 		return r.goBuild(ctx, j, tmp)
 	case "command":
 		return r.commandBuild(ctx, j, tmp)
 	}
+	return unknownBuilder(j)
+}
+
+func unknownBuilder(j *job) error {
 	return release.Invalidf("write builder: go or builder: command", "build %q has builder %q, which there is not", j.ID, j.Builder)
 }
 
@@ -246,7 +258,7 @@ func (r *run) identity(j *job) (string, error) {
 		Vars      map[string]string `json:",omitempty"`
 		Toolchain map[string]string `json:",omitempty"`
 	}{Schema: "slipway.build/v1", Build: j.PlanBuild, Commit: r.Commit, Time: r.Time.Unix()}
-	if j.Builder == "go" {
+	if j.Builder == "go" && j.Image == "" {
 		on.Toolchain = r.toolchain.of(j.PlanBuild).identity()
 	} else {
 		on.Vars = r.Vars

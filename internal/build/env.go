@@ -10,9 +10,10 @@ import (
 	"github.com/slipway-dev/slipway/internal/release"
 )
 
-// tokens are the forge's tokens. What a repository's commands print lands in
+// tokens are the logins to the forge and to registries. What a repository's commands print lands in
 // logs, so they never see them.
-var tokens = []string{"SLIPWAY_TOKEN", "GITHUB_TOKEN", "GH_TOKEN", "GITEA_TOKEN", "FORGEJO_TOKEN"}
+var tokens = []string{"SLIPWAY_TOKEN", "GITHUB_TOKEN", "GH_TOKEN", "GITEA_TOKEN", "FORGEJO_TOKEN",
+	"SLIPWAY_REGISTRY_PASSWORD", "DOCKER_AUTH_CONFIG"}
 
 // varEnv is the plan's variables as commands see them, in a fixed order, with
 // what reproducible tools ask for.

@@ -62,7 +62,7 @@ func (r *run) readToolchain(ctx context.Context, jobs []*job) error {
 	r.toolchain = goSettings{}
 	for _, j := range jobs {
 		q := question(j.PlanBuild)
-		if j.Builder != "go" || r.toolchain[q] != nil {
+		if j.Builder != "go" || j.Image != "" || r.toolchain[q] != nil {
 			continue
 		}
 		dir := filepath.Join(r.Source, j.Dir)

@@ -24,6 +24,9 @@ type StepOptions struct {
 	Binaries []release.Binary  // for steps that are bound to a platform
 	Stage    progress.Stage
 	Output   io.Writer // hears what the commands print; nil: only errors tell it
+	Fresh    bool      // run checks in builder images even if the same passed before
+	// Containers runs the steps that name an image; nil: there is no builder.
+	Containers Containers
 }
 
 // Outcomes of a step.
@@ -38,7 +41,8 @@ const (
 // that is bound to a platform finds that platform's binaries in
 // SLIPWAY_BINARY_<ID> (the build's id in capitals, with _ for other characters)
 // and their folder in SLIPWAY_BIN_DIR, and GOOS, GOARCH and the like set; it is
-// skipped, with the reason, where this machine can't run the platform.
+// skipped, with the reason, where this machine, or the builder of its image, can't
+// run the platform.
 func Steps(ctx context.Context, o StepOptions, steps []release.PlanStep) ([]release.StepResult, error) {
 	source, err := filepath.Abs(o.Source)
 	if err != nil {
@@ -54,7 +58,7 @@ func Steps(ctx context.Context, o StepOptions, steps []release.PlanStep) ([]rele
 		result := release.StepResult{Name: s.Name, Platform: s.Platform, Outcome: StepSkipped}
 		task := o.Stage.Task(stepTitle(s), 0)
 		if s.Platform != nil {
-			if ok, why := CanRun(ctx, *s.Platform); !ok {
+			if ok, why := o.canRun(ctx, s); !ok {
 				if ctx.Err() != nil {
 					task.Done("", ctx.Err())
 					return results, ctx.Err()
@@ -80,6 +84,14 @@ func Steps(ctx context.Context, o StepOptions, steps []release.PlanStep) ([]rele
 	return results, nil
 }
 
+// canRun asks the one that would run the step.
+func (o StepOptions) canRun(ctx context.Context, s release.PlanStep) (bool, string) {
+	if s.Image != "" {
+		return orNone(o.Containers, s.Image).CanRun(ctx, *s.Platform)
+	}
+	return CanRun(ctx, *s.Platform)
+}
+
 func stepTitle(s release.PlanStep) string {
 	if s.Platform == nil {
 		return s.Name
@@ -97,6 +109,9 @@ func (o StepOptions) step(ctx context.Context, root *os.Root, s release.PlanStep
 	dir, err := inside(root, s.Dir, who)
 	if err != nil {
 		return err
+	}
+	if s.Image != "" {
+		return o.containerStep(ctx, s, who)
 	}
 	args, err := commandArgs(s.Run)
 	if err != nil {

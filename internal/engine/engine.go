@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/slipway-dev/slipway/internal/build"
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/git"
 	"github.com/slipway-dev/slipway/internal/progress"
@@ -20,10 +21,12 @@ type Engine struct {
 	Remote string // the git remote to deepen a shallow clone from
 	// Connect opens the forge's repository. It is called when there is something
 	// to publish, and not before: an event that asks for nothing needs no token.
-	Connect  func(context.Context) (forge.Forge, error)
-	Store    state.Store
-	Images   Images
-	Progress progress.Reporter
+	Connect func(context.Context) (forge.Forge, error)
+	Store   state.Store
+	Images  Images
+	// Containers runs the builds and checks that name a builder image.
+	Containers build.Containers
+	Progress   progress.Reporter
 }
 
 // Goal is how far a request goes.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/slipway-dev/slipway/internal/image"
 	"github.com/slipway-dev/slipway/internal/progress"
@@ -103,10 +104,18 @@ func (r *run) images(ctx context.Context, p release.Plan, source string, binarie
 		return nil, nil
 	}
 	var made []release.MadeImage
+	var mu sync.Mutex
+	warn := func(p release.Problem) {
+		mu.Lock()
+		defer mu.Unlock()
+		r.report.Warnings = append(r.report.Warnings, p)
+	}
 	err := r.stage("images", func(st progress.Stage) (string, error) {
 		kept := 0
 		for i, img := range p.Images {
-			m, reused, err := r.oneImage(ctx, image.Order{Image: img, Project: p.Project, Time: p.Time, Source: source, Binaries: ofImage(binaries, img), Stage: st}, r.report.Ways[i], j)
+			o := image.Order{Image: img, Project: p.Project, Time: p.Time, Source: source, Binaries: ofImage(binaries, img),
+				NoCache: r.req.Rebuild, Stage: st, Warn: warn}
+			m, reused, err := r.oneImage(ctx, o, r.report.Ways[i], j)
 			if err != nil {
 				return "", err
 			}

@@ -100,7 +100,8 @@ func (r *run) check(ctx context.Context, p release.Plan, source string, binaries
 		return nil
 	}
 	err := r.stage("check", func(st progress.Stage) (string, error) {
-		results, err := build.Steps(ctx, build.StepOptions{Source: source, Time: p.Time, Vars: vars(p), Binaries: binaries, Stage: st}, steps)
+		results, err := build.Steps(ctx, build.StepOptions{Source: source, Time: p.Time, Vars: vars(p), Binaries: binaries, Stage: st,
+			Fresh: r.req.Rebuild, Containers: r.Containers}, steps)
 		r.report.Steps = append(r.report.Steps, results...)
 		return summary(results), err
 	})
@@ -144,7 +145,7 @@ func (r *run) binaries(ctx context.Context, p release.Plan, source string) (made
 	err = r.stage("build", func(st progress.Stage) (string, error) {
 		made, err = build.Binaries(ctx, build.Options{
 			Source: source, Dist: r.req.Dist, Builds: p.Builds, Commit: p.Commit, Time: p.Time, Vars: vars(p),
-			Rebuild: r.req.Rebuild || r.req.Snapshot, Stage: st,
+			Rebuild: r.req.Rebuild || r.req.Snapshot, Stage: st, Containers: r.Containers,
 		})
 		var bytes int64
 		reused := 0

@@ -19,7 +19,16 @@ type Order struct {
 	Time     time.Time // the commit's; every date in the image is this one
 	Source   string    // folder with the commit's files; it is never written to
 	Binaries []release.Binary
-	Stage    progress.Stage
+	// Load and Archive put the image somewhere else than into its repositories:
+	// into the docker engine under this name, or into a tar with an OCI layout.
+	Load, Archive string
+	// NoCache makes every step anew.
+	NoCache bool
+	// GoModCache and CargoHome are folders on this machine with dependencies
+	// that seed a first build of sources; empty means none.
+	GoModCache, CargoHome string
+	Stage                 progress.Stage
+	Warn                  func(release.Problem) // hears of what went wrong and does no harm
 }
 
 // Maker makes images. Its methods may be called from several goroutines.

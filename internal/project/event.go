@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -149,6 +151,18 @@ const ConfigName = ".slipway.yaml"
 
 // ConfigNames are the names that are looked for, in order.
 func ConfigNames() []string { return []string{ConfigName, ".slipway.yml"} }
+
+// ConfigOnDisk reads the config as it lies in a folder; one without it gives no
+// data.
+func ConfigOnDisk(dir string) (name string, data []byte, err error) {
+	for _, name := range ConfigNames() {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return name, data, err
+		}
+	}
+	return "", nil, nil
+}
 
 // readAt reads the config of a commit; a commit without one gives no data.
 func readAt(ctx context.Context, repo *git.Repo, commit string) (name string, data []byte, err error) {

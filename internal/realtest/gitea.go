@@ -2,17 +2,14 @@ package realtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -45,17 +42,7 @@ func Gitea(t testing.TB) *GiteaServer {
 	return s
 }
 
-var sharedGitea = func() func(string) (*GiteaServer, error) {
-	var (
-		once sync.Once
-		s    *GiteaServer
-		err  error
-	)
-	return func(part string) (*GiteaServer, error) {
-		once.Do(func() { s, err = startGitea(part, nil) })
-		return s, err
-	}
-}()
+var sharedGitea = once(func(part string) (*GiteaServer, error) { return startGitea(part, nil) })
 
 // GiteaWith returns a Gitea of the test's own whose app.ini differs from the
 // shared one's in the given settings: section, key, value. It ends with the
@@ -86,58 +73,32 @@ func StartGitea(ctx context.Context, log io.Writer) (s *GiteaServer, stop func()
 }
 
 func startGitea(part string, settings map[string]map[string]string) (*GiteaServer, error) {
-	var err error
-	for range 3 { // another process may take the port between the look and the start
-		var s *GiteaServer
-		if s, err = tryGitea(part, settings); err == nil {
-			return s, nil
-		}
-		if !errors.Is(err, errExited) {
-			break
-		}
-	}
-	return nil, fmt.Errorf("start Gitea %s: %w", giteaVersion, err)
-}
-
-var errExited = errors.New("it ended before it answered")
-
-func tryGitea(part string, settings map[string]map[string]string) (*GiteaServer, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "slipway-gitea-")
-	if err != nil {
-		return nil, err
-	}
 	s := &GiteaServer{
-		URL:  "http://" + net.JoinHostPort("127.0.0.1", port),
 		User: "harbour", Password: "harbour-master-1",
-		bin: filepath.Join(part, "gitea"), dir: dir,
+		bin: filepath.Join(part, "gitea"),
 	}
-	ini := appINI(dir, filepath.Join(part, "static"), port, settings)
-	if err := os.WriteFile(s.config(), []byte(ini), 0o600); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	log, err := os.Create(filepath.Join(dir, "gitea.log"))
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	defer func() { _ = log.Close() }() // the server has its own descriptor
-	s.srv, err = serve(dir, log, append(os.Environ(), s.env()...), s.bin, "web", "--config", s.config())
+	srv, err := launch{
+		name: "gitea",
+		prepare: func(dir string) (args, env []string, err error) {
+			port, err := freePort()
+			if err != nil {
+				return nil, nil, err
+			}
+			s.dir, s.URL = dir, "http://"+net.JoinHostPort("127.0.0.1", port)
+			ini := appINI(dir, filepath.Join(part, "static"), port, settings)
+			return []string{s.bin, "web", "--config", s.config()}, s.env(), os.WriteFile(s.config(), []byte(ini), 0o600)
+		},
+		ready: func(ctx context.Context) error { return answers(ctx, s.URL+"/api/healthz") },
+	}.start()
 	if err != nil {
 		return nil, err
 	}
+	s.srv = srv
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	err = s.await(ctx)
-	if err == nil {
-		err = s.createAdmin(ctx)
-	}
-	if err != nil {
-		tail, _ := os.ReadFile(log.Name())
+	if err := s.createAdmin(ctx); err != nil {
 		s.srv.stop()
-		return nil, fmt.Errorf("%w; the end of its log:\n%s", err, tail[max(0, len(tail)-2000):])
+		return nil, fmt.Errorf("create Gitea's administrator: %w", err)
 	}
 	return s, nil
 }
@@ -149,33 +110,6 @@ func (s *GiteaServer) env() []string {
 		// Gitea writes git's global config: not to where a test that hides the
 		// user's has it, which is os.DevNull.
 		"GIT_CONFIG_GLOBAL=" + filepath.Join(s.dir, "gitconfig")}
-}
-
-// await waits until the server answers, and fails at once when it has ended.
-func (s *GiteaServer) await(ctx context.Context) error {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.srv.exited:
-			return errExited
-		case <-ctx.Done():
-			return fmt.Errorf("it does not answer at %s: %w", s.URL, ctx.Err())
-		case <-tick.C:
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/api/healthz", http.NoBody)
-		if err != nil {
-			return err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			continue
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode == http.StatusOK {
-			return nil
-		}
-	}
 }
 
 func (s *GiteaServer) createAdmin(ctx context.Context) error {
@@ -232,14 +166,4 @@ func appINI(dir, static, port string, settings map[string]map[string]string) str
 		}
 	}
 	return b.String()
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
 }

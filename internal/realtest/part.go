@@ -18,8 +18,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Part is something real that tests need: a program built from pinned modules
-// or the files of a pinned package.
+// Part is something real that tests need: a program built from pinned modules,
+// the files of a pinned package, or an image of Debian's packages.
 type Part struct {
 	Name    string
 	Version string
@@ -105,12 +105,12 @@ func need(t testing.TB, p Part) string {
 	return made.Dir
 }
 
-func missing(t testing.TB, p Part, err error) {
+func missing(t testing.TB, what any, err error) {
 	t.Helper()
 	if ci, _ := strconv.ParseBool(os.Getenv("CI")); ci {
-		t.Fatalf("this test needs %s: %v", p, err)
+		t.Fatalf("this test needs %v: %v", what, err)
 	}
-	t.Skipf("SKIPPED, this test needs %s, which can't be made here (`go run ./internal/realtest/cmd/parts` tells more): %v", p, err)
+	t.Skipf("SKIPPED, this test needs %v, which can't be had here (`./test` installs and makes what it can): %v", what, err)
 }
 
 // Cache returns the directory that holds the built parts: $SLIPWAY_PARTS, or

@@ -9,10 +9,14 @@ import (
 // The versions that the tests run against. To move one, change it here and,
 // for a Go program, in parts/NAME/go.mod.
 const (
-	giteaVersion    = "1.27.3"
-	linterVersion   = "2.15.0"
-	openAPIVersion  = "23.0.2"
-	fixturesVersion = "23.1.2"
+	giteaVersion     = "1.27.3"
+	buildkitVersion  = "0.33.1"
+	buildxVersion    = "0.37.2"
+	baseImageVersion = "1"
+	toolchainVersion = "1"
+	linterVersion    = "2.15.0"
+	openAPIVersion   = "23.0.2"
+	fixturesVersion  = "23.1.2"
 )
 
 func giteaPart() Part {
@@ -23,6 +27,24 @@ func giteaPart() Part {
 		ldflags: "-s -w -X main.Version=" + giteaVersion,
 		static:  []string{"templates", "options", "public"},
 	}.part("gitea", giteaVersion)
+}
+
+func buildkitdPart() Part {
+	return goTool{
+		folder:  "buildkit",
+		pkg:     "github.com/moby/buildkit/cmd/buildkitd",
+		bin:     "buildkitd",
+		ldflags: "-s -w",
+	}.part("buildkitd", buildkitVersion)
+}
+
+func buildxPart() Part {
+	return goTool{
+		folder:  "buildkit",
+		pkg:     "github.com/docker/buildx/cmd/buildx",
+		bin:     "buildx",
+		ldflags: "-s -w",
+	}.part("buildx", buildxVersion)
 }
 
 func linterPart() Part {
@@ -62,6 +84,10 @@ type NamedPart struct {
 func Parts() []NamedPart {
 	return []NamedPart{
 		{giteaPart(), "SLIPWAY_GITEA", "gitea"},
+		{buildkitdPart(), "SLIPWAY_BUILDKITD", "buildkitd"},
+		{buildxPart(), "SLIPWAY_BUILDX_COMMAND", "buildx"},
+		{toolchainPart(), "SLIPWAY_TOOLCHAIN_IMAGE", ""},
+		{baseImagePart(), "SLIPWAY_BASE_IMAGE", ""},
 		{linterPart(), "SLIPWAY_GOLANGCI_LINT", "golangci-lint"},
 		{openAPIPart(), "SLIPWAY_OCTOKIT_OPENAPI", ""},
 		{fixturesPart(), "SLIPWAY_OCTOKIT_FIXTURES", ""},

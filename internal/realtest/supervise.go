@@ -12,13 +12,20 @@ import (
 
 // watchdog is told the process group of a server on its standard input. When
 // that input ends, because the test process closed it or is gone (killed even),
-// it kills the group and removes the server's directory. A second line says
-// that the server has ended by itself, so that its number may be another's now.
+// it kills the group and removes the server's directory, and the control groups
+// of that name. A second line says that the server has ended by itself, so that
+// its number may be another's now.
 const watchdog = `trap '' INT TERM HUP
 if read -r group; then
 	if read -r ended; then cat >/dev/null; else kill -s KILL -- "-$group"; fi
 fi
-rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }`
+clean() {
+	rm -rf -- "$1" || return
+	name=${1##*/}
+	groups=$(find /sys/fs/cgroup -depth -type d "(" -name "$name" -o -path "*/$name/*" ")" 2>/dev/null) || true
+	[ -z "$groups" ] || rmdir $groups
+}
+clean "$1" || { sleep 1; clean "$1"; }`
 
 // server is a program that serves until it is stopped, and never outlives the
 // test process.

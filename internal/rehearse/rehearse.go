@@ -17,6 +17,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/forge/forgetest/memory"
 	"github.com/slipway-dev/slipway/internal/forge/simforge"
+	"github.com/slipway-dev/slipway/internal/image/registry"
 	"github.com/slipway-dev/slipway/internal/proc"
 	"github.com/slipway-dev/slipway/internal/release"
 )
@@ -43,6 +44,7 @@ type Result struct {
 	Seen      []int          // how many assets of the release a reader saw, each time that changed
 	Published string         // folder with the published files
 	Tag       string
+	Images    []Pushed // what the registry has
 }
 
 // maxRuns bounds how often a killed run is begun again.
@@ -51,10 +53,14 @@ const maxRuns = 20
 // stage is a rehearsal under way.
 type stage struct {
 	Options
-	server *simforge.Server
-	repo   string // the repository that is released
-	name   string // owner/name on the forge
-	result Result
+	server   *simforge.Server
+	registry *registry.Server
+	repo     string // the repository that is released
+	name     string // owner/name on the forge
+	result   Result
+
+	repositories []string // of the images, in the registry
+	inProcess    bool     // no image needs a builder
 
 	mu   sync.Mutex
 	kill context.CancelFunc // of the run that is going on
@@ -68,6 +74,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		return s.result, err
 	}
 	defer s.server.Close()
+	defer s.registry.Close()
 	err := s.release(ctx)
 	s.count()
 	return s.result, err
@@ -83,6 +90,16 @@ func (s *stage) prepare(ctx context.Context) (err error) {
 	}
 	s.name = "rehearsal/" + name
 	if err != nil {
+		return err
+	}
+	cfg, err := configOf(ctx, s.repo, s.result.Tag, s.Config)
+	if err != nil {
+		return err
+	}
+	if s.registry, err = registry.NewServer(); err != nil {
+		return err
+	}
+	if s.Config, err = s.redirect(cfg); err != nil {
 		return err
 	}
 	s.server, err = simforge.Start(simforge.Options{Dialect: s.Dialect, Faults: s.Faults, OnKill: s.killed})
@@ -160,7 +177,7 @@ func (s *stage) once(ctx context.Context) (killed bool, err error) {
 	err = proc.Run(run, proc.Cmd{
 		Args: []string{s.Exe, "release", "--json", "--dir", s.repo, "--tag", s.result.Tag, "--dist", filepath.Join(s.Work, "dist"),
 			"--forge", string(s.Dialect), "--server", s.server.URL, "--repo", s.name, "--config", s.Config},
-		Env: append(gitEnv(), "SLIPWAY_TOKEN="+simforge.WriteToken), Unset: runnerVariables(), Stdout: &out, Stderr: s.Stderr,
+		Env: append(gitEnv(), "SLIPWAY_TOKEN="+simforge.WriteToken), Unset: s.unset(), Stdout: &out, Stderr: s.Stderr,
 	})
 	if ctx.Err() == nil && run.Err() != nil {
 		return true, err
@@ -175,10 +192,14 @@ func (s *stage) once(ctx context.Context) (killed bool, err error) {
 	return false, err
 }
 
-// runnerVariables are those by which a workflow would tell slipway of another
-// repository than the rehearsal's.
-func runnerVariables() []string {
+// unset are the variables by which a workflow would tell slipway of another
+// repository than the rehearsal's, or of a builder on a machine that does not
+// see the rehearsal's registry.
+func (s *stage) unset() []string {
 	var names []string
+	if s.inProcess {
+		names = append(names, "BUILDX_BUILDER")
+	}
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
 		for _, prefix := range []string{"GITHUB_", "GITEA_", "FORGEJO_", "GH_", "SLIPWAY_"} {
@@ -192,6 +213,7 @@ func runnerVariables() []string {
 
 func (s *stage) count() {
 	s.result.Unmet = s.server.Unhit()
+	s.result.Images = s.pushed()
 	for _, r := range s.server.Recorder().Requests() {
 		s.result.Requests = max(s.result.Requests, r.N)
 		if r.Stored {

@@ -139,6 +139,16 @@ func tagToRehearse(ctx context.Context, dir, config string) (tag string, err err
 	return tag, runGit(ctx, dir, nil, "tag", "--annotate", "--message", "a rehearsal", tag)
 }
 
+// configOf is the config that a release of the tag goes by.
+func configOf(ctx context.Context, dir, tag, file string) (release.Config, error) {
+	repo, err := git.Open(ctx, dir)
+	if err != nil {
+		return release.Config{}, err
+	}
+	p, err := project.Load(ctx, repo, project.Selection{Tag: tag}, file)
+	return p.Config, err
+}
+
 // copyConfig takes over a config that is not committed yet.
 func copyConfig(repo *git.Repo, dir string) error {
 	for _, name := range project.ConfigNames() {

@@ -62,3 +62,17 @@ func ImageName(project string) string {
 	}
 	return "image"
 }
+
+// ParseImageName takes the name that somebody gives an image apart, into a
+// canonical repository and a tag, which is latest when none is given.
+func ParseImageName(s string) (repository, tag string, err error) {
+	named, err := reference.ParseNormalizedNamed(s)
+	if err != nil || !isHost(reference.Domain(named)) {
+		return "", "", fmt.Errorf("%q is no name for an image: write registry.example/owner/name:tag, in lower case", s)
+	}
+	if _, ok := named.(reference.Digested); ok {
+		return "", "", fmt.Errorf("%q has a digest, which comes out of the build: write a tag", s)
+	}
+	tagged, _ := reference.TagNameOnly(named).(reference.Tagged)
+	return named.Name(), tagged.Tag(), nil
+}

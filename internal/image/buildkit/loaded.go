@@ -1,0 +1,68 @@
+package buildkit
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/daemon"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	dockerclient "github.com/moby/moby/client"
+
+	"github.com/slipway-dev/slipway/internal/release"
+)
+
+// Loaded reads an image that Build has put into the docker engine, as an index
+// of its own. Its layers are read when they are needed; Unload comes after.
+func (b *Builder) Loaded(ctx context.Context, loaded string, platform release.Platform, annotations map[string]string) (v1.ImageIndex, error) {
+	img, err := b.inEngine(ctx, loaded)
+	if err != nil {
+		return nil, err
+	}
+	img = mutate.ConfigMediaType(mutate.MediaType(img, types.OCIManifestSchema1), types.OCIConfigJSON)
+	annotated, ok := mutate.Annotations(img, annotations).(v1.Image)
+	if !ok {
+		return nil, fmt.Errorf("annotate %s: it is no image", loaded)
+	}
+	idx := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{
+		Add: annotated, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: platform.OS, Architecture: platform.Arch, Variant: platform.Variant}}})
+	whole, ok := mutate.Annotations(idx, annotations).(v1.ImageIndex)
+	if !ok {
+		return nil, fmt.Errorf("annotate the index of %s: it is no index", loaded)
+	}
+	return whole, nil
+}
+
+// Unload takes an image out of the docker engine.
+func (b *Builder) Unload(ctx context.Context, loaded string) error {
+	_, err := b.cli.Client().ImageRemove(ctx, loaded, dockerclient.ImageRemoveOptions{})
+	return err
+}
+
+// LocalConfig reads the config of an image that the docker engine has.
+func (b *Builder) LocalConfig(ctx context.Context, reference string) (v1.ConfigFile, error) {
+	img, err := b.inEngine(ctx, reference)
+	if err != nil {
+		return v1.ConfigFile{}, err
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		return v1.ConfigFile{}, fmt.Errorf("read the config of %s: %w", reference, err)
+	}
+	return *config, nil
+}
+
+func (b *Builder) inEngine(ctx context.Context, reference string) (v1.Image, error) {
+	ref, err := name.ParseReference(reference)
+	if err != nil {
+		return nil, fmt.Errorf("read the image's name: %w", err)
+	}
+	img, err := daemon.Image(ref, daemon.WithContext(ctx), daemon.WithClient(b.cli.Client()))
+	if err != nil {
+		return nil, fmt.Errorf("read %s from the docker engine: %w", reference, err)
+	}
+	return img, nil
+}

@@ -1,0 +1,108 @@
+package maker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/slipway-dev/slipway/internal/build"
+	"github.com/slipway-dev/slipway/internal/image/buildkit"
+	"github.com/slipway-dev/slipway/internal/image/recipe"
+	"github.com/slipway-dev/slipway/internal/release"
+)
+
+var _ build.Containers = (*Maker)(nil)
+
+// Run carries out one command in a builder image.
+func (m *Maker) Run(ctx context.Context, c build.ContainerRun) error {
+	b, err := m.need(ctx, c.Name)
+	if err != nil {
+		return err
+	}
+	r, err := recipe.Command(recipe.CommandSpec{
+		Project: c.Project, Image: c.Image, Platform: c.Platform, Dir: path.Join(build.SourceDir, filepath.ToSlash(c.Dir)), Source: build.SourceDir,
+		Args: c.Args, Env: c.Env, Caches: c.Caches, Output: c.Output, Files: sortedKeys(c.Files),
+	}, os.DirFS(c.Source))
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "slipway-run-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	files := filepath.Join(dir, "files")
+	for i, at := range sortedKeys(c.Files) {
+		to := filepath.Join(files, fmt.Sprint(i))
+		if err := os.MkdirAll(files, 0o755); err != nil {
+			return err
+		}
+		if err := link(c.Files[at], to); err != nil {
+			return err
+		}
+	}
+	request := buildkit.Request{Name: c.Name, Dockerfile: r.Dockerfile, Ignore: r.Ignore, Context: c.Source, NoCache: c.Fresh,
+		NamedContexts: map[string]string{}}
+	if len(c.Files) > 0 {
+		request.NamedContexts[recipe.ContextFiles] = files
+	}
+	if c.Platform != nil {
+		request.Platforms = []release.Platform{*c.Platform}
+	}
+	if c.Output != "" {
+		request.Local = filepath.Join(dir, "out")
+	}
+	if _, err := b.Build(ctx, request); err != nil {
+		return err
+	}
+	if c.Output == "" {
+		return nil
+	}
+	return take(filepath.Join(request.Local, path.Base(c.Output)), c)
+}
+
+// take brings what a command made to its place.
+func take(from string, c build.ContainerRun) error {
+	st, err := os.Lstat(from)
+	if err != nil || !st.Mode().IsRegular() {
+		return release.Failf("look at the build's `run` and `output`", "%s: the command ended well but left no file at %s", c.Name, c.Output)
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(c.To)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+// CanRun tells whether the builder runs programs of a platform.
+func (m *Maker) CanRun(ctx context.Context, p release.Platform) (bool, string) {
+	b, err := m.need(ctx, "a check in an image")
+	if err != nil {
+		return false, err.Error()
+	}
+	if err := b.Can(ctx, []release.Platform{p}); err != nil {
+		return false, err.Error()
+	}
+	return true, ""
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, strings.Compare)
+	return keys
+}
