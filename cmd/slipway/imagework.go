@@ -121,22 +121,34 @@ func (f imageFlags) image(cfg release.Config, s project.Source) (release.Image, 
 		own.Toolchain, own.Env = orElse(f.toolchain, own.Toolchain), over(own.Env, f.env)
 		img.Source = &own
 	}
-	if s2i := img.S2I; s2i != nil {
-		own := *s2i
-		own.Incremental, own.Env = own.Incremental || f.incremental, over(own.Env, f.env)
-		if f.excludeGiven {
-			own.Exclude = &f.exclude
-		}
-		img.S2I = &own
-	}
 	return img, nil
 }
 
+// overS2I puts the flags of Source-to-Image over an image that is one.
+func (f imageFlags) overS2I(img release.Image) release.Image {
+	if img.S2I == nil {
+		return img
+	}
+	own := *img.S2I
+	own.Incremental, own.Env = own.Incremental || f.incremental, over(own.Env, f.env)
+	if f.excludeGiven {
+		own.Exclude = &f.exclude
+	}
+	img.S2I = &own
+	return img
+}
+
 // detect finds out whether the sources are for Source-to-Image.
-func (w *imageWork) detect(ctx context.Context, m *maker.Maker) error {
+func (w *imageWork) detect(ctx context.Context, f imageFlags, m *maker.Maker) error {
 	source, err := w.request.Source(ctx)
-	if err == nil {
-		w.request.Image, err = m.Detect(ctx, w.request.Image, w.request.Facts.BuildImage, source)
+	if err != nil {
+		return err
+	}
+	img, err := m.Detect(ctx, w.request.Image, w.request.Facts.BuildImage, source)
+	w.request.Image = f.overS2I(img)
+	if f.incremental && img.S2I == nil && err == nil {
+		return errUsage("--incremental is for Source-to-Image builder images, and %s is none (it has no label io.openshift.s2i.scripts-url)",
+			orElse(w.request.Facts.BuildImage, "the build image"))
 	}
 	return err
 }
@@ -194,7 +206,7 @@ func (a *app) imageBuild(ctx context.Context, f imageFlags) error {
 	if err := a.destination(ctx, f, &w, m); err != nil {
 		return err
 	}
-	if err := w.detect(ctx, m); err != nil {
+	if err := w.detect(ctx, f, m); err != nil {
 		return err
 	}
 	e := &engine.Engine{Progress: show, Images: engine.Images{Maker: m, Registry: m.Registry()}}
@@ -256,7 +268,7 @@ func (a *app) imageDockerfile(ctx context.Context, f imageFlags) error {
 	m := a.maker(w.builder, progress.Discard)
 	defer m.Close()
 	w.request.Image.Repository, w.request.Tag = release.OneOrMore{"registry.example/image"}, "latest"
-	if err := w.detect(ctx, m); err != nil {
+	if err := w.detect(ctx, f, m); err != nil {
 		return err
 	}
 	p, err := engine.PlanImage(w.request)

@@ -120,13 +120,14 @@ func (s Spec) parts() (shared, own []part, err error) {
 		for _, b := range binaries {
 			entries = append(entries, binaryEntry(s.Image, b))
 		}
+		// Folders of a base are left as they are: an entry would change their
+		// mode, or put a folder where a link was. What starts the image makes
+		// those that are missing.
+		if s.Base == nil {
+			entries = append(entries, folders(s.Image.Workdir, entries, root)...)
+		}
 		if err := checkPaths(entries, root, "image "+s.Image.ID); err != nil {
 			return nil, nil, err
-		}
-		if s.Base == nil {
-			// Folders of another base are left as they are: an entry would
-			// change their mode, or put a folder where a link was.
-			entries = append(entries, parents(entries, root)...)
 		}
 		sortEntries(entries)
 		own = append(own, part{name: s.Image.ID + " " + p.String(), what: strings.Join(s.Image.Builds, ", "), entries: entries})

@@ -219,7 +219,7 @@ func listing(t testing.TB, l v1.Layer) string {
 func TestListing(t *testing.T) {
 	t.Parallel()
 	s := sample(t, amd64)
-	s.Image.Files = []string{"share", "etc/motd"}
+	s.Image.Files, s.Image.Workdir = []string{"share", "etc/motd"}, "/srv/data"
 	s.write(t, "share/doc/b", "b", 0o600)
 	s.write(t, "share/doc/a", "a", 0o755)
 	s.write(t, "etc/motd", "hello\n", 0o644)
@@ -246,6 +246,8 @@ func TestListing(t *testing.T) {
 5 0755 0:0 0 2026-03-01T12:30:15Z share/doc/
 0 0755 0:0 1 2026-03-01T12:30:15Z share/doc/a
 0 0644 0:0 1 2026-03-01T12:30:15Z share/doc/b
+5 0755 0:0 0 2026-03-01T12:30:15Z srv/
+5 0755 0:0 0 2026-03-01T12:30:15Z srv/data/
 `
 	if d := cmp.Diff(base, listing(t, layers[0])); d != "" {
 		t.Errorf("base (-want +got):\n%s", d)
@@ -304,6 +306,11 @@ func TestRefused(t *testing.T) {
 		{"a binary and a file", func(t *testing.T, s *Spec) { s.write(t, "hello", "", 0o644); s.Image.Files = []string{"hello"} }, "two files would lie at /hello"},
 		{"a file and a folder", func(t *testing.T, s *Spec) { s.write(t, "hello/a", "", 0o644); s.Image.Files = []string{"hello"} }, "/hello would be a file and a folder"},
 		{"a file in place of a folder of the base", func(t *testing.T, s *Spec) { s.write(t, "tmp", "", 0o644); s.Image.Files = []string{"tmp"} }, "/tmp would be a file and a folder"},
+		{"a file in place of the working directory", func(_ *testing.T, s *Spec) { s.Image.Workdir = "/hello" }, "/hello would be a file and a folder"},
+		{"a file below a file of the base", func(t *testing.T, s *Spec) {
+			s.write(t, "etc/passwd/x", "", 0o644)
+			s.Image.Files = []string{"etc"}
+		}, "/etc/passwd would be a file and a folder"},
 		{"a file that is not there", func(_ *testing.T, s *Spec) { s.Image.Files = []string{"nope"} }, "nope"},
 		{"a path that leads out", func(_ *testing.T, s *Spec) { s.Image.Files = []string{"../x"} }, "leads out"},
 		{"a link that leads out", func(t *testing.T, s *Spec) {

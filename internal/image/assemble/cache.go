@@ -85,7 +85,7 @@ func (c cache) record(key string) string { return filepath.Join(c.dir, key+recor
 const (
 	blobSuffix   = ".tar.gz"
 	recordSuffix = ".json"
-	unfinished   = "unfinished-*"
+	unfinished   = "unfinished-"
 )
 
 // find gives the record of a blob that is there, as far as its size tells, and
@@ -145,7 +145,7 @@ func (c cache) make(ctx context.Context, key string, find func() (record, bool),
 // disk, which would take longer than the compression: what a power cut leaves
 // behind does not match its record, and is made again.
 func (c cache) place(path string, write func(*os.File) error) error {
-	tmp, err := os.CreateTemp(c.dir, unfinished)
+	tmp, err := os.CreateTemp(c.dir, unfinished+"*")
 	if err != nil {
 		return roomFor(err)
 	}

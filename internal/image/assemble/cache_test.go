@@ -196,6 +196,7 @@ func TestPrune(t *testing.T) {
 				write(l.key+recordSuffix, 10, 100*time.Hour)
 			}
 			write("unfinished-123", 7, 200*time.Hour)
+			write("unfinished-456", 7, 0) // somebody writes it now
 			freed, n, err := Prune(cache, test.olderThan, test.keep)
 			if err != nil {
 				t.Fatal(err)
@@ -207,8 +208,11 @@ func TestPrune(t *testing.T) {
 			if d := cmp.Diff(test.left, left); d != "" || n != test.n {
 				t.Errorf("took %d, left (-want +got):\n%s", n, d)
 			}
-			if after := size(t, cache); freed != 322-after {
-				t.Errorf("freed %d bytes, but there are %d of 322", freed, after)
+			if after := size(t, cache); freed != 329-after {
+				t.Errorf("freed %d bytes, but there are %d of 329", freed, after)
+			}
+			if writing := cached(t, cache, "-456"); len(writing) != 1 {
+				t.Error("what is being written was taken away")
 			}
 		})
 	}

@@ -68,25 +68,26 @@ func sortEntries(entries []entry) {
 func checkPaths(entries, root []entry, who string) error {
 	files := map[string]bool{}
 	for _, e := range entries {
-		if files[e.Path] {
+		if files[e.Path] && !e.Folder {
 			return release.Invalidf("give the builds different `binary` names, or take the file out", "%s: two files would lie at /%s", who, e.Path)
 		}
-		files[e.Path] = true
+		files[e.Path] = files[e.Path] || !e.Folder
 	}
-	folders := map[string]bool{}
-	for _, e := range slices.Concat(entries, root) {
-		for dir := path.Dir(e.Path); dir != "."; dir = path.Dir(dir) {
-			folders[dir] = true
-		}
+	taken := map[string]bool{} // by folders
+	for _, e := range slices.Concat(root, entries) {
 		if e.Folder {
-			folders[e.Path] = true
-		} else if !files[e.Path] {
-			files[e.Path] = true // of root
+			taken[e.Path] = true
 		}
+		for dir := path.Dir(e.Path); dir != "."; dir = path.Dir(dir) {
+			taken[dir] = true
+		}
+	}
+	for _, e := range root {
+		files[e.Path] = files[e.Path] || !e.Folder
 	}
 	for _, e := range entries {
 		for p := e.Path; p != "."; p = path.Dir(p) {
-			if files[p] && folders[p] {
+			if files[p] && taken[p] {
 				return release.Invalidf("rename one of them", "%s: /%s would be a file and a folder", who, p)
 			}
 		}
@@ -94,18 +95,23 @@ func checkPaths(entries, root []entry, who string) error {
 	return nil
 }
 
-// parents are the folders that entries lie in and root does not have.
-func parents(entries, root []entry) []entry {
+// folders are the working directory and what entries lie in, as far as root
+// does not have them.
+func folders(workdir string, entries, root []entry) []entry {
 	known := map[string]bool{}
 	for _, e := range root {
 		known[e.Path] = true
 	}
 	var out []entry
-	for _, e := range entries {
-		for dir := path.Dir(e.Path); dir != "." && !known[dir]; dir = path.Dir(dir) {
+	add := func(dir string) {
+		for ; dir != "." && dir != "" && !known[dir]; dir = path.Dir(dir) {
 			known[dir] = true
 			out = append(out, entry{Path: dir, Mode: 0o755, Folder: true})
 		}
+	}
+	add(imagePath(workdir))
+	for _, e := range entries {
+		add(path.Dir(e.Path))
 	}
 	return out
 }

@@ -64,8 +64,14 @@ func (s Spec) image(p release.Platform, layers []*layer) (v1.Image, error) {
 	if !ok {
 		return nil, fmt.Errorf("annotate a %T", img)
 	}
-	return annotated, nil
+	return described{annotated}, nil
 }
+
+// described is an image whose index says no type of artifact of it, as other
+// tools do.
+type described struct{ v1.Image }
+
+func (described) ArtifactType() (string, error) { return "", nil }
 
 // from gives the base's layers and what our config takes over of the base's.
 func from(base v1.Image, p release.Platform) ([]mutate.Addendum, *v1.ConfigFile, error) {

@@ -37,6 +37,10 @@ func Prune(dir string, olderThan time.Duration, keepBytes int64) (freed int64, n
 	return freed, n, nil
 }
 
+// abandoned is how long nobody has written to a file that a killed run left
+// behind, and not one that still runs.
+const abandoned = time.Hour
+
 // blob is a file of the cache with what belongs to it.
 type blob struct {
 	files  []string
@@ -66,7 +70,10 @@ func kept(folder string) ([]blob, error) {
 	byKey := map[string]*blob{}
 	for _, d := range list {
 		info, err := d.Info()
-		if err != nil || !info.Mode().IsRegular() { // another process has just removed it, or it is no file of ours
+		switch {
+		case err != nil, !info.Mode().IsRegular(): // another process has just removed it, or it is no file of ours
+			continue
+		case strings.HasPrefix(d.Name(), unfinished) && time.Since(info.ModTime()) < abandoned:
 			continue
 		}
 		key := strings.TrimSuffix(strings.TrimSuffix(d.Name(), blobSuffix), recordSuffix)

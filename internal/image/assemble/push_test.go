@@ -92,8 +92,8 @@ func TestPulledBack(t *testing.T) {
 	want := []ocispec.Platform{{OS: "linux", Architecture: "amd64"}, {OS: "linux", Architecture: "386"}, {OS: "linux", Architecture: "arm64"}, {OS: "linux", Architecture: "arm", Variant: "v6"}}
 	var shared digest.Digest
 	for i, m := range list.Manifests {
-		if d := cmp.Diff(&want[i], m.Platform); d != "" {
-			t.Errorf("platform (-want +got):\n%s", d)
+		if d := cmp.Diff(ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: m.Digest, Size: m.Size, Platform: &want[i]}, m); d != "" {
+			t.Errorf("descriptor (-want +got):\n%s", d)
 		}
 		var manifest ocispec.Manifest
 		reg.get(t, "manifests/"+m.Digest.String(), &manifest)

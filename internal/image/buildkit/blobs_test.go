@@ -56,8 +56,8 @@ func walk(t testing.TB, base, path string, found map[string][]byte) {
 	for _, d := range doc.Manifests {
 		walk(t, base, "/manifests/"+d.Digest.String(), found)
 	}
-	if doc.Manifest.Config.Digest != "" {
-		for _, d := range append(doc.Layers, doc.Manifest.Config) {
+	if doc.Config.Digest != "" {
+		for _, d := range append(doc.Layers, doc.Config) {
 			walk(t, base, "/blobs/"+d.Digest.String(), found)
 		}
 	}

@@ -150,7 +150,7 @@ func (x explainer) place(err error) (where, line string) {
 }
 
 func (x explainer) at(n int) (where, line string) {
-	if lines := strings.Split(string(x.request.Dockerfile), "\n"); n <= len(lines) {
+	if lines := strings.Split(string(x.request.Dockerfile), "\n"); n >= 1 && n <= len(lines) {
 		line = strings.TrimRight(lines[n-1], "\r")
 	}
 	if x.request.Path == "" {
@@ -170,9 +170,7 @@ func (x explainer) dockerfile(err error, text string) error {
 		}
 	}
 	text = firstLine(text)
-	if strings.HasPrefix(text, "dockerfile parse error: ") {
-		text = text[len("dockerfile parse error: "):]
-	}
+	text = strings.TrimPrefix(text, "dockerfile parse error: ")
 	if where == "" {
 		where = "the Dockerfile that Slipway made"
 		if x.request.Path != "" {

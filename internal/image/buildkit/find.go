@@ -140,7 +140,7 @@ func (b *Builder) engine(ctx context.Context) (reason string, err error) {
 	name := b.cli.current
 	ep, err := b.cli.endpoint(name)
 	if err != nil {
-		return fmt.Sprintf("docker knows no context %s, which %s names", name, b.cli.from), nil
+		return fmt.Sprintf("docker knows no context %s, which %s names", name, b.cli.from), nil //nolint:nilerr // then there is no engine
 	}
 	b.info.From = b.cli.from
 	b.name = name

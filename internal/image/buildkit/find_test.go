@@ -315,6 +315,18 @@ func TestDockerEngine(t *testing.T) {
 			if err != nil || json.Unmarshal(out, &seen) != nil || len(seen) != 1 || seen[0].Architecture != "amd64" || seen[0].ID != got.Digest {
 				t.Errorf("%+v: %v: %s", got, err, out)
 			}
+			// It is read and removed where it was loaded, whatever docker's current
+			// context is.
+			idx, err := b.Loaded(t.Context(), image, r.Platforms[0], map[string]string{"a": "b"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m, err := idx.IndexManifest(); err != nil || len(m.Manifests) != 1 || m.Annotations["a"] != "b" {
+				t.Errorf("%+v, %v", m, err)
+			}
+			if err := b.Unload(t.Context(), image); err != nil {
+				t.Error(err)
+			}
 			for what, refused := range map[string]Request{
 				"push": {PushTo: []string{"127.0.0.1:1/x"}}, "oci": {OCI: "x.tar"}, "several platforms": {Platforms: parsed(t, "linux/amd64", "linux/386")},
 			} {

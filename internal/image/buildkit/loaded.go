@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/docker/buildx/util/dockerutil"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/daemon"
@@ -38,8 +39,21 @@ func (b *Builder) Loaded(ctx context.Context, loaded string, platform release.Pl
 
 // Unload takes an image out of the docker engine.
 func (b *Builder) Unload(ctx context.Context, loaded string) error {
-	_, err := b.cli.Client().ImageRemove(ctx, loaded, dockerclient.ImageRemoveOptions{})
+	api, err := b.engineAPI()
+	if err != nil {
+		return err
+	}
+	_, err = api.ImageRemove(ctx, loaded, dockerclient.ImageRemoveOptions{})
 	return err
+}
+
+// engineAPI is a client of the engine that the builder is in. Docker's current
+// context may be another's.
+func (b *Builder) engineAPI() (dockerclient.APIClient, error) {
+	if b.info.Driver != "docker" || len(b.info.Nodes) == 0 {
+		return b.cli.Client(), nil
+	}
+	return dockerutil.NewClientAPI(b.cli, b.info.Nodes[0].Endpoint)
 }
 
 // LocalConfig reads the config of an image that the docker engine has.
@@ -60,7 +74,11 @@ func (b *Builder) inEngine(ctx context.Context, reference string) (v1.Image, err
 	if err != nil {
 		return nil, fmt.Errorf("read the image's name: %w", err)
 	}
-	img, err := daemon.Image(ref, daemon.WithContext(ctx), daemon.WithClient(b.cli.Client()))
+	api, err := b.engineAPI()
+	if err != nil {
+		return nil, err
+	}
+	img, err := daemon.Image(ref, daemon.WithContext(ctx), daemon.WithClient(api))
 	if err != nil {
 		return nil, fmt.Errorf("read %s from the docker engine: %w", reference, err)
 	}

@@ -98,6 +98,7 @@ func FuzzExplain(f *testing.F) {
 	f.Add("dockerfile parse error on line 3: unknown instruction: X", "FROM scratch\n")
 	f.Add("failed to solve: failed to push a/b: unexpected status", "")
 	f.Add("dockerfile parse error on line 99999999999999999999: x", "a")
+	f.Add("dockerfile parse error on line 0: x", "a")
 	f.Add("failed to resolve source metadata for : not found", "a")
 	f.Fuzz(func(t *testing.T, text, dockerfile string) {
 		x := explainer{request: Request{Name: "hello", Dockerfile: []byte(dockerfile)}, mask: strings.NewReplacer("topsecret", "***")}

@@ -208,6 +208,10 @@ func (c *checker) reads(cmd instructions.Command) {
 	case *instructions.AddCommand:
 		sources, where = cmd.SourcePaths, cmd.Location()
 	case *instructions.RunCommand:
+		// Mounts are read when their variables are; what has one is passed over.
+		if err := cmd.Expand(func(word string) (string, error) { return word, nil }); err != nil {
+			return
+		}
 		for _, m := range instructions.GetMounts(cmd) {
 			if m.Type == instructions.MountTypeBind && m.From == "" {
 				sources, where = append(sources, m.Source), cmd.Location()

@@ -16,18 +16,26 @@ import (
 	"github.com/slipway-dev/slipway/internal/release"
 )
 
+// goSources is what go.mod and go.work say.
+type goSources struct {
+	mod       *modfile.File // of the folder itself; nil in a workspace without one
+	version   string        // of Go, as 1.26 or 1.26.8; empty: any
+	manifests []string      // files that say what is depended on
+	members   []string      // folders of a workspace's modules; empty without go.work
+}
+
 // golang: tests run on the builder's platform, and the compiler there makes the
 // binaries of every platform, static.
 func (s *source) golang() (language, error) {
-	mod, manifests, err := s.goManifests()
+	g, err := s.goManifests()
 	if err != nil {
 		return language{}, err
 	}
-	image, err := s.goImage(mod)
+	image, err := s.goImage(g.version)
 	if err != nil {
 		return language{}, err
 	}
-	l := language{name: "go", image: image, cross: true, env: map[string]string{"CGO_ENABLED": "0"}, manifests: manifests}
+	l := language{name: "go", image: image, cross: true, env: map[string]string{"CGO_ENABLED": "0"}, manifests: g.manifests}
 	mods, cache := cacheDir+"/go-mod", cacheDir+"/go-build"
 	l.mounts = []string{s.cache(l, "mod", mods), s.cache(l, "build", cache)}
 	// What the builder image has ready is used: modules as a proxy, compiled
@@ -43,98 +51,124 @@ func (s *source) golang() (language, error) {
 		if err := s.seedGo(&l); err != nil {
 			return language{}, err
 		}
-	} else if !s.has("vendor/modules.txt") && len(manifests) > 0 {
+	} else if !s.has("vendor/modules.txt") {
 		l.download = []string{"go mod download"}
 	}
-	l.test = []string{"go test ./..."}
+	test := "go test"
+	for _, m := range g.members {
+		test += " ./" + path.Join(m, "...")
+	}
+	if len(g.members) == 0 {
+		test += " ./..."
+	}
+	l.test = []string{test}
 	l.target = []string{`export GOOS="$TARGETOS" GOARCH="$TARGETARCH"`,
 		`case "$TARGETARCH" in arm) export GOARM="${TARGETVARIANT#v}" ;; amd64) export GOAMD64="${TARGETVARIANT:-v1}" ;; esac`}
 	if s.plan.Build == "" {
-		err = s.goBuild(&l, mod)
+		err = s.goBuild(&l, g)
 	}
 	return l, err
 }
 
 // goManifests reads go.mod and finds the other files of that kind that the
 // module graph needs: those of a workspace and of modules replaced by folders.
-func (s *source) goManifests() (*modfile.File, []string, error) {
-	var found []string
-	var mod *modfile.File
+func (s *source) goManifests() (goSources, error) {
+	var g goSources
 	dirs := []string{"."}
-	if text, ok, err := s.read("go.work"); err != nil {
-		return nil, nil, err
-	} else if ok {
-		found = append(found, "go.work", "go.work.sum")
+	text, workspace, err := s.read("go.work")
+	if err != nil {
+		return g, err
+	}
+	if workspace {
+		g.manifests = append(g.manifests, "go.work", "go.work.sum")
 		work, err := modfile.ParseWork(s.where("go.work"), []byte(text), nil)
 		if err != nil {
-			return nil, nil, release.Invalidf("", "%v", err)
+			return g, release.Invalidf("", "%v", err)
 		}
+		g.version = goNeeded(work.Go, work.Toolchain)
 		for _, u := range work.Use {
 			dirs = append(dirs, u.Path)
+			g.members = append(g.members, path.Clean(u.Path))
 		}
-		for _, r := range work.Replace {
-			dirs = append(dirs, replaced(".", r)...)
-		}
+		dirs = append(dirs, replaced(".", work.Replace)...)
 	}
 	for i := 0; i < len(dirs); i++ {
 		dir := path.Clean(dirs[i])
-		if !fs.ValidPath(dir) {
-			return nil, nil, release.Invalidf("name a folder in `context` that holds both", "image %s: the module %q, which the sources need, lies outside %s", s.img.ID, dirs[i], s.folder())
+		if !fs.ValidPath(dir) || strings.ContainsFunc(dir, control) || !simple.MatchString(dir) {
+			return g, release.Invalidf("name a folder in `context` that holds both", "image %s: the module %q, which the sources need, lies outside %s", s.img.ID, dirs[i], s.folder())
 		}
 		if slices.Contains(dirs[:i], dir) {
 			continue
 		}
 		dirs[i] = dir
-		name := path.Join(dir, "go.mod")
-		text, ok, err := s.read(name)
-		if err != nil || !ok {
-			if dir == "." && !slices.Contains(found, "go.work") && err == nil {
-				err = release.Invalidf("name the folder with the sources in `context`", "image %s: there is no go.mod in %s", s.img.ID, s.folder())
-			}
-			if err != nil {
-				return nil, nil, err
-			}
-			continue
-		}
-		found = append(found, name, path.Join(dir, "go.sum"))
-		f, err := modfile.ParseLax(s.where(name), []byte(text), nil)
+		more, err := s.goModule(&g, dir)
 		if err != nil {
-			return nil, nil, release.Invalidf("", "%v", err)
+			return g, err
 		}
-		if dir == "." {
-			mod = f
-		}
-		for _, r := range f.Replace {
-			dirs = append(dirs, replaced(dir, r)...)
-		}
+		dirs = append(dirs, more...)
 	}
-	found = slices.DeleteFunc(found, func(p string) bool { return !s.has(p) })
-	return mod, found, nil
+	if g.mod == nil && !workspace {
+		return g, release.Invalidf("name the folder with the sources in `context`", "image %s: there is no go.mod in %s", s.img.ID, s.folder())
+	}
+	g.manifests = slices.DeleteFunc(g.manifests, func(p string) bool { return !s.has(p) })
+	return g, nil
 }
 
-// replaced gives the folder that a replace directive names.
-func replaced(dir string, r *modfile.Replace) []string {
-	if r.New.Version != "" || !strings.HasPrefix(r.New.Path, ".") {
-		return nil
+// goModule reads a folder's go.mod, if it has one, and gives the folders that it
+// replaces modules with.
+func (s *source) goModule(g *goSources, dir string) ([]string, error) {
+	name := path.Join(dir, "go.mod")
+	text, ok, err := s.read(name)
+	if err != nil || !ok {
+		return nil, err
 	}
-	return []string{path.Join(dir, r.New.Path)}
+	g.manifests = append(g.manifests, name, path.Join(dir, "go.sum"))
+	f, err := modfile.Parse(s.where(name), []byte(text), nil)
+	if err != nil {
+		return nil, release.Invalidf("", "%v", err)
+	}
+	if dir == "." {
+		g.mod = f
+		if g.version == "" {
+			g.version = goNeeded(f.Go, f.Toolchain)
+		}
+	}
+	return replaced(dir, f.Replace), nil
+}
+
+// goNeeded is the version that a toolchain line names, or else the go line.
+func goNeeded(version *modfile.Go, toolchain *modfile.Toolchain) string {
+	switch {
+	case toolchain != nil && toolchain.Name != "default":
+		return strings.TrimPrefix(toolchain.Name, "go")
+	case version != nil:
+		return version.Version
+	}
+	return ""
+}
+
+// replaced gives the folders that replace directives name.
+func replaced(dir string, replace []*modfile.Replace) []string {
+	var out []string
+	for _, r := range replace {
+		if r.New.Version == "" && strings.HasPrefix(r.New.Path, ".") {
+			out = append(out, path.Join(dir, r.New.Path))
+		}
+	}
+	return out
 }
 
 var goVersion = regexp.MustCompile(`^1\.[0-9]+(\.[0-9]+|rc[0-9]+|beta[0-9]+)?$`)
 
-func (s *source) goImage(mod *modfile.File) (string, error) {
-	version := s.plan.Toolchain
-	switch {
-	case s.plan.BuildImage != "":
+func (s *source) goImage(needed string) (string, error) {
+	if s.plan.BuildImage != "" {
 		return s.plan.BuildImage, nil
-	case version == "stable":
-		return "golang:latest", nil
-	case version != "":
-	case mod != nil && mod.Toolchain != nil && mod.Toolchain.Name != "default":
-		version = strings.TrimPrefix(mod.Toolchain.Name, "go")
-	case mod != nil && mod.Go != nil:
-		version = mod.Go.Version
-	default:
+	}
+	version := needed
+	if s.plan.Toolchain != "" {
+		version = s.plan.Toolchain
+	}
+	if version == "" || version == "stable" {
 		return "golang:latest", nil
 	}
 	version, _, _ = strings.Cut(strings.TrimPrefix(version, "go"), "-")
@@ -144,10 +178,10 @@ func (s *source) goImage(mod *modfile.File) (string, error) {
 	return "golang:" + version, nil
 }
 
-func (s *source) goBuild(l *language, mod *modfile.File) error {
+func (s *source) goBuild(l *language, g goSources) error {
 	packages := s.packages()
 	if len(packages) == 0 {
-		packages = s.goMains()
+		packages = s.goMains(g.members)
 	}
 	var out []string
 	for _, p := range packages {
@@ -166,7 +200,7 @@ func (s *source) goBuild(l *language, mod *modfile.File) error {
 		return release.Invalidf("name the folder of a main package in `packages`, or set `context`", "image %s: there is no program in %s: no folder has a main package", s.img.ID, s.folder())
 	}
 	for _, p := range out {
-		name := goProgram(p, mod)
+		name := goProgram(p, g.mod)
 		if slices.Contains(l.programs, name) {
 			return release.Invalidf("name one of them in `packages`", "image %s: two programs are called %s", s.img.ID, name)
 		}
@@ -178,27 +212,27 @@ func (s *source) goBuild(l *language, mod *modfile.File) error {
 
 // goMains are the main packages to compile when nobody names one: the root's,
 // or those below cmd, or whichever there are.
-func (s *source) goMains() []string {
+func (s *source) goMains(members []string) []string {
 	for _, try := range []struct {
-		dir  string
+		dirs []string
 		deep bool
-	}{{".", false}, {"cmd", true}, {".", true}} {
-		if found := s.mains(try.dir, try.deep); len(found) > 0 {
+	}{{[]string{"."}, false}, {[]string{"cmd"}, true}, {append([]string{"."}, members...), true}} {
+		var found []string
+		for _, dir := range try.dirs {
+			found = append(found, s.mains(dir, try.deep)...)
+		}
+		if len(found) > 0 {
+			slices.Sort(found)
+			found = slices.Compact(found)
 			// The project's own comes first: it is what the image starts.
-			slices.SortStableFunc(found, func(a, b string) int {
-				return named01(a, s.options.Project) - named01(b, s.options.Project)
-			})
+			own := func(p string) bool { return path.Base(p) == path.Base(s.options.Project) }
+			if i := slices.IndexFunc(found, own); i > 0 {
+				found = slices.Insert(slices.Delete(found, i, i+1), 0, found[i])
+			}
 			return found
 		}
 	}
 	return nil
-}
-
-func named01(p, project string) int {
-	if path.Base(p) == path.Base(project) {
-		return 0
-	}
-	return 1
 }
 
 // mains looks for main packages as go build does on Linux, without the folders

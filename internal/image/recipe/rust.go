@@ -84,8 +84,8 @@ func cargoHome(home string) []string {
 }
 
 // stamps is where a target folder remembers since when each file has had its
-// content: an empty file for each build that found something new, and the list
-// of which file is of which build.
+// content: an empty file for each build that found something new and still
+// there, and the list of which file is of which build.
 const stamps = "target/.slipway"
 
 // aged gives the sources times that cargo can go by: it compiles again what is
@@ -108,6 +108,7 @@ func aged() []string {
 		"cp /tmp/slipway-list " + list,
 		`cut -c1-10 ` + list + ` | sort -u | while read -r t; do grep "^$t " ` + list + ` | cut -c78- | tr '\n' '\0' | xargs -0 touch -r ` + stamps + `/$t; done`,
 		sources + "-type d -exec touch -r . {} +",
+		"find " + stamps + ` -name '[0-9]*' | while read -r s; do grep -q "^${s##*/} " ` + list + ` || rm "$s"; done`,
 	}
 }
 

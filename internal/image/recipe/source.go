@@ -137,9 +137,10 @@ func (s *source) builder(l language, program string) {
 	}
 	var prepare []string
 	if len(l.prepare) > 0 {
-		// Once, so that the RUNs, which are shown when they fail, stay short.
+		// Once, so that the RUNs, which are shown when they fail, stay short; BuildKit
+		// would write the text itself in the place of a variable there.
 		d.env("SLIPWAY_PREPARE", strings.Join(l.prepare, "; "))
-		prepare = []string{`eval "$SLIPWAY_PREPARE"`}
+		prepare = []string{`eval "$(printenv SLIPWAY_PREPARE)"`}
 	}
 	mounts := append(slices.Clone(l.mounts), s.secrets()...)
 	if len(l.download) > 0 {

@@ -14,11 +14,12 @@ import (
 	"github.com/slipway-dev/slipway/internal/image"
 )
 
-// Options tune a Client. Only Getenv is needed.
+// Options tune a Client.
 type Options struct {
 	// Getenv reads the environment: the credentials of SLIPWAY_REGISTRY_USER,
 	// SLIPWAY_REGISTRY_PASSWORD and SLIPWAY_REGISTRY, DOCKER_AUTH_CONFIG, where
 	// the files of docker and podman are, and SLIPWAY_INSECURE_REGISTRIES.
+	// Nil is an empty environment.
 	Getenv func(string) string
 	// ConfigDir is docker's folder with config.json; empty means DOCKER_CONFIG,
 	// or .docker in the home folder.
@@ -50,6 +51,9 @@ var _ image.Registry = (*Client)(nil)
 
 // New makes a client. Credentials are read when they are first needed.
 func New(o Options) *Client {
+	if o.Getenv == nil {
+		o.Getenv = func(string) string { return "" }
+	}
 	c := &Client{
 		keys:     newKeychain(o.Getenv, o.ConfigDir),
 		sessions: map[string]*session{},
