@@ -60,10 +60,13 @@ func (m *Maker) config(ctx context.Context, reference string, platform release.P
 // no error: it is the first build.
 func (m *Maker) there(ctx context.Context, reference string, platform release.Platform) (bool, error) {
 	_, err := m.config(ctx, reference, platform)
-	if errors.Is(err, image.ErrNotFound) || release.KindOf(err) == release.Invalid && err != nil {
-		return false, nil
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, image.ErrNotFound), release.KindOf(err) == release.Invalid:
+		err = nil
 	}
-	return err == nil, err
+	return false, err
 }
 
 func builderImage(c v1.ConfigFile) recipe.BuilderImage {
