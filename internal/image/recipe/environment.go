@@ -72,10 +72,14 @@ func (e environment) template(p string) bool {
 	return false
 }
 
-// lines are the patterns as a .dockerignore has them.
+// lines are the patterns as a .dockerignore has them. What patternmatcher would
+// take for something else is left to a look at the files.
 func (e environment) lines() []string {
 	var out []string
 	for _, pattern := range e.patterns {
+		if strings.Contains(pattern, "|") {
+			continue
+		}
 		for _, p := range braces(pattern) {
 			if p = strings.TrimPrefix(p, "**/"); p != "" {
 				out = append(out, "**/"+strings.ReplaceAll(p, "[!", "[^"))

@@ -227,7 +227,8 @@ func (s *source) goMains(members []string) []string {
 			// The project's own comes first: it is what the image starts.
 			own := func(p string) bool { return path.Base(p) == path.Base(s.options.Project) }
 			if i := slices.IndexFunc(found, own); i > 0 {
-				found = slices.Insert(slices.Delete(found, i, i+1), 0, found[i])
+				first := found[i]
+				found = slices.Insert(slices.Delete(found, i, i+1), 0, first)
 			}
 			return found
 		}
@@ -257,8 +258,8 @@ func (s *source) mains(dir string, deep bool) []string {
 		return out, err
 	}
 	var out []string
-	_ = fs.WalkDir(s.files, dir, func(p string, d fs.DirEntry, err error) error { // what can't be read has no program
-		if err != nil || !d.IsDir() {
+	_ = fs.WalkDir(s.files, dir, func(p string, d fs.DirEntry, _ error) error { // what can't be read has no program
+		if d == nil || !d.IsDir() {
 			return nil
 		}
 		if p != dir && (!deep || skipped(d.Name()) || s.has(path.Join(p, "go.mod"))) {

@@ -123,14 +123,15 @@ func (i *ignoring) rest(files []string) error {
 	return nil
 }
 
-// exact is a pattern for one path, from the context's root.
+// exact is a pattern for one path, from the context's root. patternmatcher makes
+// a regular expression of it and forgets to escape some characters.
 func exact(p string) string {
 	var b strings.Builder
 	b.WriteByte('/') // neither a comment nor an exception
 	runes := []rune(p)
 	for n, r := range runes {
 		switch {
-		case strings.ContainsRune(`*?[]\`, r):
+		case strings.ContainsRune(`*?[]^|{}\`, r):
 			b.WriteRune('\\')
 			b.WriteRune(r)
 		case control(r) || r == '\uFFFD':

@@ -85,7 +85,7 @@ func kinds(fsys fstest.MapFS, o recipe.Options) map[string]func(like release.Pla
 // .dockerignore as to doublestar.
 func TestEnvironmentPatterns(t *testing.T) {
 	t.Parallel()
-	all := []string{"secrets.yaml", "a/secrets.yaml", "prod.env", "a/stage.env", "config/local.json", "x/config/local.json", "[odd].env", "a b.key", "trailing .key ", ".env", ".env.example", "é.key"}
+	all := []string{"secrets.yaml", "a/secrets.yaml", "prod.env", "a/stage.env", "config/local.json", "x/config/local.json", "[odd].env", "a b.key", "trailing .key ", ".env", ".env.example", "é.key", "a|b.pem", "b.pem"}
 	for name, c := range map[string]struct {
 		patterns, hidden []string
 	}{
@@ -98,6 +98,7 @@ func TestEnvironmentPatterns(t *testing.T) {
 		"not class":   {[]string{"[!ps]?*.env"}, []string{"[odd].env"}},
 		"escaped":     {[]string{`\[odd\].env`}, []string{"[odd].env"}},
 		"space":       {[]string{"*.key*"}, []string{"a b.key", "trailing .key ", "é.key"}},
+		"bar":         {[]string{"a|*.pem"}, []string{"a|b.pem"}},
 		"by its name": {[]string{".env.example"}, []string{".env.example"}},
 		"none":        {[]string{}, nil},
 		"default":     {nil, []string{".env"}},

@@ -35,6 +35,7 @@ const (
 	labelDestination  = "io.openshift.s2i.destination"
 	labelAssembleUser = "io.openshift.s2i.assemble-user"
 	labelInputFiles   = "io.openshift.s2i.assemble-input-files"
+	envScripts        = "STI_SCRIPTS_URL" // of older ones
 )
 
 // Lines that a build prints; what comes after them is for the user.

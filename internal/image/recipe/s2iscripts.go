@@ -43,9 +43,22 @@ func (s *s2i) hasScript(name string) bool { return s.own[name] || s.base != "" }
 func (s *s2i) folder() (string, error) {
 	from, what := s.plan.Scripts, "`scripts`"
 	if from == "" {
-		from, what = s.images.Builder.Labels[labelScripts], fmt.Sprintf("the label %s of %s", labelScripts, s.plan.Builder)
+		from, what = scriptsURL(s.images.Builder, s.plan.Builder)
 	}
 	return scriptFolder(s.img.ID, what, from)
+}
+
+// scriptsURL is where an image says that its scripts are, and by what: its label,
+// or the variable that older builder images have.
+func scriptsURL(b BuilderImage, reference string) (url, what string) {
+	if url = b.Labels[labelScripts]; url == "" {
+		for _, kv := range b.Env {
+			if name, value, _ := cutEnv(kv); name == envScripts && value != "" {
+				return value, fmt.Sprintf("the variable %s of %s", envScripts, reference)
+			}
+		}
+	}
+	return url, fmt.Sprintf("the label %s of %s", labelScripts, reference)
 }
 
 func scriptFolder(id, what, from string) (string, error) {
@@ -114,7 +127,7 @@ func (s *s2i) runtime() error {
 			return err
 		case run != "":
 			c.Cmd = []string{run}
-		case scratch(s.plan.RuntimeImage):
+		case len(s.images.Runtime.Entrypoint)+len(s.images.Runtime.Cmd) == 0: // as scratch has none
 			c.Entrypoint = []string{artifacts[0].to}
 		}
 	}
@@ -136,7 +149,8 @@ func (s *s2i) runtimeRun() (string, error) {
 		s.doc.copy("--chmod=0755", sourceScripts+"run", to)
 		return to, nil
 	}
-	base, err := scriptFolder(s.img.ID, fmt.Sprintf("the label %s of %s", labelScripts, s.plan.RuntimeImage), s.images.Runtime.Labels[labelScripts])
+	url, what := scriptsURL(s.images.Runtime, s.plan.RuntimeImage)
+	base, err := scriptFolder(s.img.ID, what, url)
 	if base == "" || err != nil {
 		return "", err
 	}
