@@ -38,6 +38,7 @@ type imageFlags struct {
 	goModCache, cargoHome    string
 	load, push, noCache      bool
 	output                   string
+	verbose                  bool
 }
 
 func (f *imageFlags) add(cmd *cobra.Command) {
@@ -98,6 +99,7 @@ The docker engine gets the image itself; any other builder pushes it.`,
 	fs.BoolVar(&f.load, "load", false, "put it into the docker engine")
 	fs.BoolVar(&f.push, "push", false, "push it, also when the builder is the docker engine")
 	fs.StringVarP(&f.output, "output", "o", "", "write it into this file, a tar with an OCI layout")
+	fs.BoolVarP(&f.verbose, "verbose", "v", false, "show what the steps write, as a log that is no terminal always does")
 	fs.BoolVar(&f.noCache, "no-cache", false, "make every step anew")
 	fs.StringVar(&f.goModCache, "gomodcache", "", "seed the first build with this GOMODCACHE, so that it can be offline")
 	fs.StringVar(&f.cargoHome, "cargo-home", "", "seed the first build with this CARGO_HOME, so that it can be offline")

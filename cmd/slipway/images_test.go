@@ -22,23 +22,29 @@ type imageSubject struct {
 	registries []string // as slipway knows them
 	upstream   string   // the real one behind them
 	builder    string   // empty: in process
+	platforms  string   // of the image
 	stride     int      // every how many requests the process is killed
 }
 
 func imageSubjects() map[string]func(t *testing.T) imageSubject {
 	return map[string]func(t *testing.T) imageSubject{
 		"simforge, in process": func(t *testing.T) imageSubject {
-			return newImageSubject(t, simSubject(t, memory.GitHub), "", 1)
+			s := newImageSubject(t, simSubject(t, memory.GitHub), "")
+			s.platforms = "linux/arm64" // each platform has the same requests
+			return s
 		},
 		"real gitea, BuildKit": func(t *testing.T) imageSubject {
-			return newImageSubject(t, giteaSubject(t), realtest.BuildKit(t), 5)
+			s := newImageSubject(t, giteaSubject(t), realtest.BuildKit(t))
+			s.stride = 7
+			return s
 		},
 	}
 }
 
-func newImageSubject(t *testing.T, s subject, builder string, stride int) imageSubject {
+func newImageSubject(t *testing.T, s subject, builder string) imageSubject {
 	p, real := newTap(t), realtest.Registry(t)
-	return imageSubject{subject: s, tap: p, upstream: real, builder: builder, stride: stride,
+	return imageSubject{subject: s, tap: p, upstream: real, builder: builder, stride: 1,
+		platforms:  "linux/amd64, linux/386, linux/arm64, linux/arm/v6",
 		registries: []string{p.registry(t, real), p.registry(t, real)}}
 }
 
@@ -51,7 +57,8 @@ func (s imageSubject) project(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(f, "images:\n  - id: hello\n    repository: [%s/acme/hello, %s/mirror/hello]\n", s.registries[0], s.registries[1])
+	fmt.Fprintf(f, "images:\n  - id: hello\n    repository: [%s/acme/hello, %s/mirror/hello]\n    platforms: [%s]\n",
+		s.registries[0], s.registries[1], s.platforms)
 	if s.builder != "" {
 		fmt.Fprintf(f, "builder: %s\n", s.builder)
 	}
@@ -178,7 +185,7 @@ func TestImagesNothingMovesWhenOneFails(t *testing.T) {
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newImageSubject(t, simSubject(t, memory.GitHub), "", 1)
+			s := newImageSubject(t, simSubject(t, memory.GitHub), "")
 			dir := s.project(t)
 			s.tap.begin(s.fresh(t, dir), 0)
 			s.tap.refusing(fault)

@@ -194,7 +194,7 @@ func (f imageFlags) configured(cfg release.Config, s project.Source) (release.Im
 }
 
 func (a *app) imageBuild(ctx context.Context, f imageFlags) error {
-	show, done := progress.For(a.err)
+	show, done := progress.For(a.err, progress.Verbose(f.verbose || !progress.Terminal(a.err)))
 	defer done()
 	w, err := a.imageRequest(ctx, f, show)
 	if err != nil {
@@ -212,6 +212,7 @@ func (a *app) imageBuild(ctx context.Context, f imageFlags) error {
 	e := &engine.Engine{Progress: show, Images: engine.Images{Maker: m, Registry: m.Registry()}}
 	r, err := e.BuildImage(ctx, w.request)
 	done()
+	a.warn(r.Warnings)
 	return a.shown(r, err, func() { a.imageText(r, w.request.Order) })
 }
 

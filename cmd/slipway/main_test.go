@@ -4,6 +4,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -12,6 +15,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"slipway": main,
+		"peek":    peek,
 	})
 }
 
@@ -19,22 +23,30 @@ func TestMain(m *testing.M) {
 // would compile the standard library anew.
 func goEnv(t *testing.T) []string {
 	t.Helper()
-	var env []string
+	env, err := goCaches()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(env)
+}
+
+var goCaches = sync.OnceValues(func() (env []string, err error) {
 	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GONOSUMDB", "GOSUMDB"} {
 		out, err := exec.Command("go", "env", name).Output()
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		env = append(env, name+"="+string(out[:len(out)-1]))
+		env = append(env, name+"="+strings.TrimSuffix(string(out), "\n"))
 	}
-	return env
-}
+	return env, nil
+})
 
 // cleanEnv is an environment in which git and slipway know nothing of the
 // machine's user.
 func cleanEnv(t *testing.T, home string) []string {
 	t.Helper()
 	return append(goEnv(t),
+		"GORACE=atexit_sleep_ms=0", // else every run ends with a second's sleep
 		"PATH="+os.Getenv("PATH"), "HOME="+home, "XDG_CACHE_HOME="+filepath.Join(home, "cache"), "TMPDIR="+os.TempDir(),
 		"GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_SYSTEM="+os.DevNull, "GIT_TERMINAL_PROMPT=0",
 		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.org", "GIT_AUTHOR_DATE=2024-03-01T10:00:00Z",

@@ -31,6 +31,7 @@ type ContainerRun struct {
 	Source   string            // folder on this machine; it is seen at SourceDir and never changed
 	Dir      string            // folder in it to run in
 	Args     []string
+	Text     string            // the command on one line, for errors
 	Env      []string          // KEY=value
 	Files    map[string]string // path in the container → file on this machine
 	Caches   []string          // folders in the container that are kept from run to run
@@ -60,7 +61,7 @@ func (r *run) containerBuild(ctx context.Context, j *job, out string) error {
 	var err error
 	switch j.Builder {
 	case "go":
-		c.Caches = goCaches
+		c.Caches, c.Text = goCaches, "go build"
 		c.Args, err = goArgs(j.PlanBuild, c.Output)
 		cgo := "CGO_ENABLED=0"
 		if j.CGO {
@@ -70,6 +71,7 @@ func (r *run) containerBuild(ctx context.Context, j *job, out string) error {
 			"GOMODCACHE=" + goCaches[0], "GOCACHE=" + goCaches[1]}, goPlatform(j.Platform), userEnv(j.Env),
 			[]string{"GOOS=" + j.Platform.OS, "GOARCH=" + j.Platform.Arch})
 	default:
+		c.Text = commandText(j.Run)
 		if j.Output != "" {
 			c.Output = path.Join(SourceDir, filepath.ToSlash(j.Dir), j.Output)
 		}
@@ -113,7 +115,7 @@ func (o StepOptions) containerStep(ctx context.Context, s release.PlanStep, who 
 		return fmt.Errorf("%s: %w", who, err)
 	}
 	c := ContainerRun{Name: who, Project: o.Vars["project"], Image: s.Image, Platform: s.Platform, Source: o.Source, Dir: s.Dir,
-		Args: args, Env: varEnv(o.Vars, o.Time), Files: map[string]string{}, Fresh: o.Fresh}
+		Args: args, Text: commandText(s.Run), Env: varEnv(o.Vars, o.Time), Files: map[string]string{}, Fresh: o.Fresh}
 	if s.Platform != nil {
 		c.Env = slices.Concat(c.Env, goPlatform(*s.Platform), platformEnv(*s.Platform))
 		for _, b := range o.Binaries {

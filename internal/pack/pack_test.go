@@ -369,6 +369,8 @@ type cancelAt struct{ cancel func() }
 
 func (c cancelAt) Task(string, int64) progress.Task { return c }
 func (c cancelAt) Done(string, error)               {}
+func (cancelAt) Output(string)                      {}
+
 func (c cancelAt) At(n int64) {
 	if n > 500_000 {
 		c.cancel()

@@ -9,13 +9,45 @@ import (
 	"github.com/fatih/color"
 )
 
+// Option changes what a reporter shows.
+type Option func(*shown)
+
+// Verbose shows what the work itself writes, such as a compiler.
+func Verbose(on bool) Option { return func(s *shown) { s.output = on } }
+
+// shown is what a reporter shows besides what ends.
+type shown struct {
+	output  bool
+	speaker any // the task whose output came last
+}
+
+func newShown(options []Option) (s shown) {
+	for _, o := range options {
+		o(&s)
+	}
+	return s
+}
+
+// said gives the lines for a line that a task wrote, with the task's name above
+// when another one spoke before it.
+func (s *shown) said(task any, name, line string, m marks) (text string) {
+	if s.speaker != task {
+		text = fmt.Sprintf("  %s\n", m.dim("> "+name))
+	}
+	s.speaker = task
+	return text + "    " + line
+}
+
 // Lines writes one plain line for each thing that ends: for logs.
-func Lines(w io.Writer) Reporter { return &lines{w: w, marks: plainMarks} }
+func Lines(w io.Writer, options ...Option) Reporter {
+	return &lines{w: w, marks: plainMarks, shown: newShown(options)}
+}
 
 type lines struct {
 	mu    sync.Mutex
 	w     io.Writer
 	marks marks
+	shown shown
 }
 
 // marks are how the ends of stages and tasks look.
@@ -43,7 +75,17 @@ func (l *lines) Stage(name string) Stage {
 func (l *lines) print(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.shown.speaker = nil
 	fmt.Fprintln(l.w, line)
+}
+
+func (l *lines) output(task any, name, line string) {
+	if !l.shown.output {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fmt.Fprintln(l.w, l.shown.said(task, name, line, l.marks))
 }
 
 type lineStage struct {
@@ -67,6 +109,8 @@ type lineTask struct {
 }
 
 func (t *lineTask) At(int64) {}
+
+func (t *lineTask) Output(line string) { t.stage.output(t, t.name, line) }
 
 func (t *lineTask) Done(summary string, err error) {
 	t.stage.print(t.stage.marks.taskEnding(t.name, summary, err, time.Since(t.begun)))

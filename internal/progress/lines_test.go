@@ -20,6 +20,7 @@ func TestLines(t *testing.T) {
 	task := s.Task("hello linux/amd64", 10)
 	task.At(5)
 	task.Done("1.2 MB", nil)
+	task.Output("not shown")
 	s.Task("hello linux/386", 0).Done("", errors.New("no"))
 	r.Note("mind this")
 	s.Done("1 binary", nil)
@@ -37,5 +38,21 @@ func TestBytes(t *testing.T) {
 		if got := progress.Bytes(n); got != want {
 			t.Errorf("Bytes(%d) = %q, want %q", n, got, want)
 		}
+	}
+}
+
+// A verbose log has what the work writes, under the name of what wrote it.
+func TestVerboseLines(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	s := progress.Lines(&out, progress.Verbose(true)).Stage("image")
+	one, two := s.Task("one", 0), s.Task("two", 0)
+	one.Output("a")
+	one.Output("b")
+	two.Output("c")
+	one.Output("d")
+	want := "  > one\n    a\n    b\n  > two\n    c\n  > one\n    d\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
 	}
 }

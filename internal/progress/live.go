@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -14,11 +15,11 @@ import (
 // For gives the reporter that fits a stream: a live view when it is a terminal
 // that can show one, plain lines otherwise. close ends the view and must be
 // called before anything else is written to the terminal.
-func For(f *os.File) (r Reporter, close func()) {
+func For(f *os.File, options ...Option) (r Reporter, close func()) {
 	if !Terminal(f) {
-		return Lines(f), func() {}
+		return Lines(f, options...), func() {}
 	}
-	return Live(f)
+	return Live(f, options...)
 }
 
 // Terminal reports whether a stream is a terminal that understands cursor
@@ -31,24 +32,41 @@ func Terminal(f *os.File) bool {
 func Coloured(f *os.File) bool { return Terminal(f) && os.Getenv("NO_COLOR") == "" }
 
 // Live shows what is going on below the lines of what has ended.
-func Live(f *os.File) (r Reporter, close func()) {
+func Live(f *os.File, options ...Option) (r Reporter, close func()) {
 	m := plainMarks
 	if Coloured(f) {
 		m = colourMarks()
 	}
 	p := mpb.New(mpb.WithOutput(f), mpb.WithWidth(24), mpb.WithRefreshRate(100*time.Millisecond), mpb.WithAutoRefresh())
-	l := &live{bars: p, marks: m}
+	l := &live{bars: p, marks: m, shown: newShown(options)}
 	return l, func() { p.Wait() }
 }
 
 type live struct {
 	bars  *mpb.Progress
 	marks marks
+
+	mu    sync.Mutex
+	shown shown
 }
 
 func (l *live) Note(line string) { l.print(l.marks.note("! ") + line) }
 
-func (l *live) print(line string) { _, _ = io.WriteString(l.bars, line+"\n") }
+func (l *live) print(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.shown.speaker = nil
+	_, _ = io.WriteString(l.bars, line+"\n")
+}
+
+func (l *live) output(task any, name, line string) {
+	if !l.shown.output {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, _ = io.WriteString(l.bars, l.shown.said(task, name, line, l.marks)+"\n")
+}
 
 func (l *live) Stage(name string) Stage {
 	bar := l.bars.New(0, mpb.SpinnerStyle("⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏").PositionLeft(),
@@ -91,6 +109,8 @@ type liveTask struct {
 }
 
 func (t *liveTask) At(done int64) { t.bar.SetCurrent(done) }
+
+func (t *liveTask) Output(line string) { t.stage.output(t, t.name, line) }
 
 func (t *liveTask) Done(summary string, err error) {
 	t.bar.Abort(true)

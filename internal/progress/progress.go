@@ -26,6 +26,8 @@ type Stage interface {
 type Task interface {
 	// At tells how many bytes are done.
 	At(done int64)
+	// Output tells a line that the work wrote. Only a Verbose reporter shows it.
+	Output(line string)
 	// Done ends the task.
 	Done(summary string, err error)
 }
@@ -39,4 +41,5 @@ func (discard) Stage(string) Stage      { return discard{} }
 func (discard) Note(string)             {}
 func (discard) Task(string, int64) Task { return discard{} }
 func (discard) At(int64)                {}
+func (discard) Output(string)           {}
 func (discard) Done(string, error)      {}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -22,13 +23,27 @@ type endpoint struct {
 // the test process, however that ends.
 func BuildKit(t testing.TB) string {
 	t.Helper()
+	return buildKit(t).address
+}
+
+// BuildKitData returns the folder of everything that the BuildKit of the package
+// keeps: its databases, the blobs, the content of every stage. It is seen as the
+// server sees it, which has mounts of its own.
+func BuildKitData(t testing.TB) string {
+	t.Helper()
+	b := buildKit(t)
+	return filepath.Join(fmt.Sprintf("/proc/%d/root", b.srv.group), filepath.Dir(strings.TrimPrefix(b.address, "unix://")), "data")
+}
+
+func buildKit(t testing.TB) endpoint {
+	t.Helper()
 	needRoot(t, "BuildKit")
 	needProgram(t, "runc", "runc")
 	b, err := sharedBuildKit(need(t, buildkitdPart()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b.address
+	return b
 }
 
 var sharedBuildKit = once(startBuildKit)

@@ -1,6 +1,7 @@
 package realtest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 type RegistryOptions struct {
 	User, Password string // the login that all requests need; none when User is empty
 	Deletes        bool   // manifests and blobs may be deleted
+	Data           string // folder of everything that it keeps; empty: one of its own
 }
 
 // Registry returns the address, 127.0.0.1:PORT, of a real registry without
@@ -81,7 +83,7 @@ storage:
   delete: {enabled: %t}
   maintenance: {uploadpurging: {enabled: false}}
 http: {addr: %q, secret: %q}
-`, filepath.Join(dir, "data"), o.Deletes, address, rand.Text())
+`, cmp.Or(o.Data, filepath.Join(dir, "data")), o.Deletes, address, rand.Text())
 	if o.User != "" {
 		config += fmt.Sprintf("auth: {htpasswd: {realm: harbour, path: %q}}\n", loginFile(dir))
 	}

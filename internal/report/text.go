@@ -56,7 +56,11 @@ func assets(w io.Writer, r release.Report) {
 	_ = t.Flush()
 	for _, s := range r.Steps {
 		if s.Outcome == "skipped" {
-			fmt.Fprintf(w, "\ncheck %s was skipped: %s", s.Name, s.Reason)
+			on := ""
+			if s.Platform != nil {
+				on = " on " + s.Platform.String()
+			}
+			fmt.Fprintf(w, "\ncheck %s%s was skipped: %s", s.Name, on, s.Reason)
 		}
 	}
 	if r.Dist != "" {

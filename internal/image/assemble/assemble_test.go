@@ -390,6 +390,8 @@ type heardTask struct {
 }
 
 func (t *heardTask) At(int64) {}
+
+func (t *heardTask) Output(string) {}
 func (t *heardTask) Done(summary string, _ error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

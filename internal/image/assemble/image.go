@@ -120,6 +120,7 @@ func overlay(base v1.Config, ours recipe.ImageConfig) v1.Config {
 	} else if len(ours.Cmd) > 0 {
 		c.Cmd = ours.Cmd
 	}
+	c.ArgsEscaped = c.ArgsEscaped || len(ours.Cmd) > 0 // as BuildKit has it for Windows, and writes it for all
 	c.User = cmp.Or(ours.User, c.User)
 	c.WorkingDir = cmp.Or(ours.WorkingDir, c.WorkingDir)
 	if len(ours.ExposedPorts) > 0 && c.ExposedPorts == nil {

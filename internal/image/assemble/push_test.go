@@ -122,6 +122,7 @@ func TestPulledBack(t *testing.T) {
 				User: "65532:65532", ExposedPorts: map[string]struct{}{"8080/tcp": {}},
 				Env:        []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "A=1", "PORT=8080"},
 				Entrypoint: []string{"/hello"}, Cmd: []string{"serve"}, WorkingDir: "/srv", Labels: annotations,
+				ArgsEscaped: true, //nolint:staticcheck // as BuildKit writes it
 			},
 			RootFS:  ocispec.RootFS{Type: "layers", DiffIDs: config.RootFS.DiffIDs},
 			History: []ocispec.History{{Created: &at, CreatedBy: "slipway: base file system"}, {Created: &at, CreatedBy: "slipway: hello, admin"}},

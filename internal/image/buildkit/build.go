@@ -101,7 +101,7 @@ func (j *job) run(ctx context.Context) (Result, error) {
 }
 
 func (j *job) once(ctx context.Context) (res Result, err error) {
-	view := newSteps(j.r.Name, j.r.Stage)
+	view := newSteps(j.r, j.explain.mask)
 	defer func() { view.end(err) }()
 	nodes, done, err := j.b.boot(ctx, view)
 	if err != nil {

@@ -51,9 +51,9 @@ func (x explainer) err(err error, view *steps) error {
 	}
 	switch grpcerrors.Code(err) {
 	case codes.Unavailable, codes.Canceled:
-		return release.Failf("run it again: what was built is in the builder's cache", "image %s: the connection to the builder broke off: %s", x.request.Name, text)
+		return release.Failf("run it again: what was built is in the builder's cache", "%s: the connection to the builder broke off: %s", x.who(), text)
 	}
-	return release.Failf("", "image %s: %s", x.request.Name, text)
+	return release.Failf("", "%s: %s", x.who(), text)
 }
 
 // clean takes the words away that every layer of BuildKit puts before an
@@ -75,26 +75,18 @@ func (x explainer) clean(text string) string {
 // step explains an instruction that failed.
 func (x explainer) step(err error, id digest.Digest, text string, view *steps) error {
 	name, output := view.find(id)
-	name = x.mask.Replace(name)
-	where, line := x.place(err)
-	var b strings.Builder
-	fmt.Fprintf(&b, "image %s", x.request.Name)
-	if p := x.platform(name); p != "" {
-		fmt.Fprintf(&b, ", %s", p)
+	if said := x.said(output); said != "" {
+		return release.Failf("", "%s: %s", x.who(), said)
 	}
-	instruction := strings.TrimSpace(line)
-	if instruction == "" {
-		if instruction = firstLine(name); strings.HasPrefix(instruction, "[") {
-			_, instruction, _ = strings.Cut(instruction, "] ")
-		}
-	}
-	if where != "" {
-		fmt.Fprintf(&b, ": %s", where)
-	}
-	fmt.Fprintf(&b, ": `%s`", cutTo(x.mask.Replace(instruction), 200))
 	var exit *gatewaypb.ExitError
+	var b strings.Builder
+	if errors.As(err, &exit) && x.request.Command != "" {
+		fmt.Fprintf(&b, "%s: %s", x.who(), x.request.Command)
+	} else {
+		b.WriteString(x.instruction(err, x.mask.Replace(name)))
+	}
 	switch {
-	case !errors.As(err, &exit):
+	case exit == nil:
 		fmt.Fprintf(&b, ": %s", firstLine(lastPart(text)))
 	case exit.ExitCode == gatewaypb.UnknownExitStatus:
 		b.WriteString(" was killed")
@@ -105,6 +97,47 @@ func (x explainer) step(err error, id digest.Digest, text string, view *steps) e
 		b.WriteString("\n  " + strings.TrimRight(x.mask.Replace(l), "\r"))
 	}
 	return release.Failf("", "%s", b.String())
+}
+
+// who is what the build was for, at the beginning of every error.
+func (x explainer) who() string {
+	if x.request.Command != "" {
+		return x.request.Name
+	}
+	return "image " + x.request.Name
+}
+
+// instruction names the one that failed, with its platform and its place.
+func (x explainer) instruction(err error, name string) string {
+	where, line := x.place(err)
+	var b strings.Builder
+	b.WriteString(x.who())
+	if p := x.platform(name); p != "" {
+		fmt.Fprintf(&b, ", %s", p)
+	}
+	instruction := bare(line)
+	if instruction == "" {
+		if instruction = firstLine(name); strings.HasPrefix(instruction, "[") {
+			_, instruction, _ = strings.Cut(instruction, "] ")
+		}
+	}
+	if where != "" {
+		fmt.Fprintf(&b, ": %s", where)
+	}
+	fmt.Fprintf(&b, ": `%s`", cutTo(x.mask.Replace(instruction), 200))
+	return b.String()
+}
+
+// said gives what a step's last line says with ErrorMark before it.
+func (x explainer) said(output []string) string {
+	if len(output) == 0 || x.request.ErrorMark == "" {
+		return ""
+	}
+	said, ok := strings.CutPrefix(output[len(output)-1], x.request.ErrorMark)
+	if !ok {
+		return ""
+	}
+	return x.mask.Replace(said)
 }
 
 // lastPart leaves of a failed step's error what comes after its name.
@@ -133,7 +166,8 @@ func (x explainer) platform(step string) string {
 	return ""
 }
 
-// place says where in the Dockerfile an error is, and gives its line.
+// place says where in the Dockerfile an error is, and gives its line, with those
+// that continue it.
 func (x explainer) place(err error) (where, line string) {
 	n := 0
 	for _, s := range errdefs.Sources(err) {
@@ -152,6 +186,9 @@ func (x explainer) place(err error) (where, line string) {
 func (x explainer) at(n int) (where, line string) {
 	if lines := strings.Split(string(x.request.Dockerfile), "\n"); n >= 1 && n <= len(lines) {
 		line = strings.TrimRight(lines[n-1], "\r")
+		for next := n; strings.HasSuffix(line, "\\") && next < len(lines); next++ {
+			line = strings.TrimSuffix(line, "\\") + strings.TrimRight(lines[next], "\r")
+		}
 	}
 	if x.request.Path == "" {
 		return fmt.Sprintf("line %d of the Dockerfile that Slipway made", n), line
@@ -177,7 +214,7 @@ func (x explainer) dockerfile(err error, text string) error {
 			where = x.request.Path
 		}
 	}
-	message := fmt.Sprintf("image %s: %s: %s", x.request.Name, where, text)
+	message := fmt.Sprintf("%s: %s: %s", x.who(), where, text)
 	if line != "" {
 		message += "\n  " + x.mask.Replace(cutTo(line, 200))
 	}
@@ -186,21 +223,34 @@ func (x explainer) dockerfile(err error, text string) error {
 
 // base explains an image that the build starts from and can't have.
 func (x explainer) base(ref, cause string, err error) error {
-	where, _ := x.place(err)
-	if where != "" {
-		where = " (" + where + ")"
-	}
 	ref = strings.TrimSuffix(ref, ":")
-	begin := fmt.Sprintf("image %s: its base image %s%s", x.request.Name, ref, where)
+	begin := fmt.Sprintf("%s: its base image %s", x.who(), ref)
+	if where, _ := x.place(err); x.request.Command != "" {
+		begin = fmt.Sprintf("%s: the image %s", x.who(), ref)
+	} else if where != "" {
+		begin += " (" + where + ")"
+	}
 	switch {
 	case noPlatform.MatchString(cause):
-		return release.Invalidf("leave the platform out, or use another base image", "%s is not made for every platform: %s", begin, cause)
+		return release.Invalidf("leave the platform out, or use another base image", "%s is not made for %s", begin, allOf(x.request.Platforms))
 	case denied(cause):
 		return &release.Error{Kind: release.Refused, Message: begin + " can't be read", Hint: "check the name, and log in with docker login " + hostOf(ref), Err: image.ErrUnauthorized}
 	case strings.HasSuffix(cause, "not found"):
 		return &release.Error{Kind: release.Invalid, Message: begin, Hint: "check the name and the tag", Err: image.ErrNotFound}
 	}
 	return release.Failf("run it again when the registry answers", "%s can't be read: %s", begin, cause)
+}
+
+// allOf names platforms of which not all are there; BuildKit does not say which
+// one it is.
+func allOf(ps []release.Platform) string {
+	switch len(ps) {
+	case 0:
+		return "the builder's platform"
+	case 1:
+		return ps[0].String()
+	}
+	return "all of " + joinPlatforms(ps)
 }
 
 // push explains a registry that did not take the image.

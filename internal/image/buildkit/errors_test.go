@@ -44,8 +44,12 @@ func TestBuildErrors(t *testing.T) {
 				Dockerfile: []byte("FROM " + base + "\nRUN --mount=type=secret,id=KEY for i in $(seq 1 40); do echo line $i; done; cat /run/secrets/KEY; exit 3\n"),
 				Path:       "Dockerfile", Secrets: []release.ImageSecret{{ID: "KEY"}},
 			}, release.Failed,
-			[]string{"image hello, linux/amd64: Dockerfile:2: `RUN --mount", "exited with 3", "\n  line 40\n", "\n  ***"},
+			[]string{"image hello, linux/amd64: Dockerfile:2: `RUN for i in $(seq 1 40)", "exited with 3", "\n  line 40\n", "\n  ***"},
 			[]string{"line 7\n", "hunter2"},
+		},
+		"failing RUN of several lines": {
+			Request{Dockerfile: []byte("FROM " + base + "\nRUN --mount=type=tmpfs,target=/t \\\n    set -eu; \\\n    cd /t; \\\n    false\n")}, release.Failed,
+			[]string{"line 2 of the Dockerfile that Slipway made: `RUN cd /t; false` exited with 1"}, nil,
 		},
 		"missing file": {
 			Request{Dockerfile: []byte("FROM scratch\nCOPY nothere /a\n"), Path: "Dockerfile"}, release.Failed,

@@ -317,7 +317,7 @@ func TestDockerEngine(t *testing.T) {
 			}
 			// It is read and removed where it was loaded, whatever docker's current
 			// context is.
-			idx, err := b.Loaded(t.Context(), image, r.Platforms[0], map[string]string{"a": "b"})
+			idx, err := b.Loaded(t.Context(), image, r.Platforms[0], map[string]string{"a": "b"}, epoch)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -137,6 +137,8 @@ type recordedTask struct {
 
 func (recordedTask) At(int64) {}
 
+func (recordedTask) Output(string) {}
+
 func (t recordedTask) Done(summary string, err error) {
 	t.r.mu.Lock()
 	defer t.r.mu.Unlock()

@@ -2,7 +2,11 @@ package buildkit
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"time"
 
 	"github.com/docker/buildx/util/dockerutil"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -10,6 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/daemon"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	dockerclient "github.com/moby/moby/client"
 
@@ -17,24 +22,52 @@ import (
 )
 
 // Loaded reads an image that Build has put into the docker engine, as an index
-// of its own. Its layers are read when they are needed; Unload comes after.
-func (b *Builder) Loaded(ctx context.Context, loaded string, platform release.Platform, annotations map[string]string) (v1.ImageIndex, error) {
-	img, err := b.inEngine(ctx, loaded)
+// of its own, in which nothing is younger than epoch: an engine without the
+// containerd image store has no word for that. Its layers are read when they
+// are needed, until the Builder is closed.
+func (b *Builder) Loaded(ctx context.Context, loaded string, platform release.Platform, annotations map[string]string, epoch time.Time) (v1.ImageIndex, error) {
+	file, err := b.saved(ctx, loaded)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read %s from the docker engine: %w", loaded, err)
 	}
-	img = mutate.ConfigMediaType(mutate.MediaType(img, types.OCIManifestSchema1), types.OCIConfigJSON)
+	img, err := tarball.ImageFromPath(file, nil)
+	if err == nil {
+		img, err = dated(img, epoch.UTC().Truncate(time.Second))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s as the docker engine has saved it: %w", loaded, err)
+	}
 	annotated, ok := mutate.Annotations(img, annotations).(v1.Image)
 	if !ok {
 		return nil, fmt.Errorf("annotate %s: it is no image", loaded)
 	}
+	p := theirs(platform)
 	idx := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{
-		Add: annotated, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: platform.OS, Architecture: platform.Arch, Variant: platform.Variant}}})
+		Add: annotated, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant}}})
 	whole, ok := mutate.Annotations(idx, annotations).(v1.ImageIndex)
 	if !ok {
 		return nil, fmt.Errorf("annotate the index of %s: it is no index", loaded)
 	}
 	return whole, nil
+}
+
+// saved writes an image of the docker engine into a file.
+func (b *Builder) saved(ctx context.Context, loaded string) (path string, err error) {
+	api, err := b.engineAPI()
+	if err != nil {
+		return "", err
+	}
+	in, err := api.ImageSave(ctx, []string{loaded})
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = in.Close() }()
+	out, err := os.CreateTemp(b.dir, "loaded-*.tar")
+	if err != nil {
+		return "", err
+	}
+	_, err = io.Copy(out, in)
+	return out.Name(), errors.Join(err, out.Close())
 }
 
 // Unload takes an image out of the docker engine.

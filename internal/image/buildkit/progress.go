@@ -1,10 +1,12 @@
 package buildkit
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 
 	bxprogress "github.com/docker/buildx/util/progress"
 	"github.com/moby/buildkit/client"
@@ -16,8 +18,10 @@ import (
 // steps follows the steps of a build: it tells those that run to a stage, and
 // keeps the last output of each for an error. It is buildx's progress.Writer.
 type steps struct {
-	image string
-	stage progress.Stage
+	image   string
+	stage   progress.Stage
+	mask    *strings.Replacer
+	warning string // begins lines of output that are warnings; empty: none does
 
 	mu       sync.Mutex
 	all      map[digest.Digest]*step
@@ -31,19 +35,21 @@ type step struct {
 	ended bool
 	bytes map[string]int64 // downloads, by layer
 	tail  tail
+	rest  []byte // the begin of a line of output
 }
 
-func newSteps(image string, stage progress.Stage) *steps {
-	if stage == nil {
-		stage = progress.Discard.Stage("")
+func newSteps(r Request, mask *strings.Replacer) *steps {
+	if r.Stage == nil {
+		r.Stage = progress.Discard.Stage("")
 	}
-	return &steps{image: image, stage: stage, all: map[digest.Digest]*step{}, sources: map[digest.Digest]any{}}
+	return &steps{image: r.Name, stage: r.Stage, mask: mask, warning: r.WarningMark,
+		all: map[digest.Digest]*step{}, sources: map[digest.Digest]any{}}
 }
 
 // writer is the steps as buildx takes them; a nil view is discarded.
 func (s *steps) writer() bxprogress.Writer {
 	if s == nil {
-		return newSteps("", nil)
+		return newSteps(Request{}, strings.NewReplacer())
 	}
 	return s
 }
@@ -68,11 +74,50 @@ func (s *steps) Write(st *client.SolveStatus) {
 		p.task.At(done)
 	}
 	for _, l := range st.Logs {
-		s.step(l.Vertex).tail.write(l.Data)
+		p := s.step(l.Vertex)
+		p.tail.write(l.Data)
+		s.output(p, l.Data)
 	}
 	for _, w := range st.Warnings {
 		s.warnings = append(s.warnings, string(w.Short))
 	}
+}
+
+// output hands on the whole lines of what a step wrote.
+func (s *steps) output(p *step, data []byte) {
+	p.rest = append(p.rest, data...)
+	for {
+		line, rest, ok := bytes.Cut(p.rest, []byte("\n"))
+		if !ok {
+			break
+		}
+		p.rest = rest
+		s.line(p, line)
+	}
+	if len(p.rest) > tailBytes {
+		s.line(p, p.rest)
+		p.rest = nil
+	}
+}
+
+// line hands on one line: what a terminal would be left with, without secrets.
+func (s *steps) line(p *step, line []byte) {
+	line = bytes.TrimRight(line, "\r")
+	line = line[bytes.LastIndexByte(line, '\r')+1:]
+	text := s.mask.Replace(strings.Map(printable, string(line)))
+	if warning, ok := strings.CutPrefix(text, s.warning); ok && s.warning != "" {
+		s.warnings = append(s.warnings, warning)
+	} else if p.task != nil && !p.ended {
+		p.task.Output(text)
+	}
+}
+
+// printable drops what could move a terminal's cursor or change its colours.
+func printable(r rune) rune {
+	if r != '\t' && unicode.IsControl(r) {
+		return -1
+	}
+	return r
 }
 
 func (s *steps) step(d digest.Digest) *step {
@@ -90,6 +135,10 @@ func (s *steps) vertex(v *client.Vertex) {
 	name := shortStep(v.Name)
 	if name == "" || v.Started == nil || p.ended {
 		return
+	}
+	if v.Completed != nil && len(p.rest) > 0 {
+		s.line(p, p.rest)
+		p.rest = nil
 	}
 	if p.task == nil {
 		if v.Cached {
@@ -182,16 +231,36 @@ func shortStep(name string) string {
 	}
 	words := strings.Fields(m[1])
 	platform := ""
-	for _, w := range words {
-		if w == "internal" || w == "auth" {
+	for i, w := range words {
+		// [internal] …, [auth] …, and what is sent to the builder:
+		// [context binaries] load from client.
+		if w == "internal" || w == "auth" || i == 0 && w == "context" {
 			return ""
 		}
 		if isPlatform(w) {
 			platform = w + " "
 		}
 	}
-	return cutTo(platform+m[2], 60)
+	return cutTo(platform+bare(m[2]), 60)
 }
+
+// bare leaves of an instruction what tells a person what it does.
+func bare(instruction string) string {
+	instruction = flags.ReplaceAllString(strings.Join(strings.Fields(instruction), " "), "$1 ")
+	if m := script.FindStringSubmatch(instruction); m != nil {
+		return m[1]
+	}
+	return setUp.ReplaceAllString(instruction, "RUN ")
+}
+
+// script is a shell script that says in its first line what it does.
+var script = regexp.MustCompile(`^RUN \["sh", "-[a-z]+", "# ([^\\"]+)`)
+
+// flags are an instruction's own, which tell nobody what happens.
+var flags = regexp.MustCompile(`^([A-Z]+)(?: --[a-z]+(?:=\S+)?)+ `)
+
+// setUp is what a shell script begins with to get ready.
+var setUp = regexp.MustCompile(`^RUN (?:(?:set -[a-z]+|eval "[^"]*"|export [^;]*|mkdir [^;]*|case [^;]+ in .*? esac); )+`)
 
 // stepPlatform is the platform in a step's name, if it has one.
 func stepPlatform(name string) string {

@@ -15,8 +15,11 @@ import (
 // Request is one build. At most one of PushTo, Local, OCI and Load says where
 // its result goes; with none it is only built.
 type Request struct {
-	Name  string         // of the image, in progress and errors
-	Stage progress.Stage // hears of every step that runs; nil: nobody
+	Name string // of the image, in progress and errors
+	// Command is set when there is no image but one command to run, as its writer
+	// knows it: errors name it instead of an image and its Dockerfile.
+	Command string
+	Stage   progress.Stage // hears of every step that runs; nil: nobody
 
 	Dockerfile []byte
 	// Path is the Dockerfile's as its writer knows it, for errors; empty when
@@ -45,6 +48,9 @@ type Request struct {
 	// a second time to take younger times out.
 	Dated   bool
 	NoCache bool
+	// WarningMark begins lines of a step's output that are warnings, ErrorMark
+	// a last line that says all that there is to say; empty: none does.
+	WarningMark, ErrorMark string
 
 	PushTo []string // repositories without a tag: pushed by digest, untagged
 	Local  string   // a folder; several platforms have folders of their own in it, linux_arm64
@@ -60,7 +66,7 @@ type Result struct {
 	Size      int64 // of the index document, bytes
 	// Manifests are those of PushTo, in the order of the platforms.
 	Manifests []release.ImageManifest
-	Warnings  []string // BuildKit's own, of the Dockerfile
+	Warnings  []string // BuildKit's own, of the Dockerfile, and those with WarningMark
 }
 
 // check finds what is wrong with a request before anything is sent.
@@ -88,6 +94,13 @@ func (r Request) check(info Info) error {
 		return release.Invalidf("", "image %s: its context %q is no folder", r.Name, r.Context)
 	}
 	return nil
+}
+
+// HasSecrets finds whether all secrets of an image can be read: release.Invalid
+// names the first that can't.
+func (b *Builder) HasSecrets(image string, secrets []release.ImageSecret) error {
+	_, err := readSecrets(image, secrets, b.options.Getenv)
+	return err
 }
 
 // readSecrets reads all secrets at once, so that what is missing is known

@@ -4,8 +4,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/slipway-dev/slipway/internal/progress"
 )
 
 // The output of a failed step is its last lines, of a bounded memory, without
@@ -53,16 +58,20 @@ func TestMasker(t *testing.T) {
 func TestShortStep(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		"[linux/arm64 build 2/5] RUN make":           "linux/arm64 RUN make",
-		"[2/5] COPY a b":                             "COPY a b",
-		"[build 1/1] FROM a/b:1@sha256:1":            "FROM a/b:1@sha256:1",
-		"[internal] load build definition":           "",
-		"[linux/amd64 internal] load metadata for a": "",
-		"[auth] a:pull token for b":                  "",
-		"exporting to image":                         "exporting to image",
-		"[2/5] RUN <<EOF (a...)\nb\nEOF":             "RUN <<EOF (a...)",
-		"[1/2] RUN " + strings.Repeat("é", 100):      "RUN " + strings.Repeat("é", 55) + "…",
-		"":                                           "",
+		"[linux/arm64 build 2/5] RUN make": "linux/arm64 RUN make",
+		"[2/5] COPY a b":                   "COPY a b",
+		"[build 1/1] FROM a/b:1@sha256:1":  "FROM a/b:1@sha256:1",
+		"[build 3/5] RUN --mount=type=cache,target=/a --network=none make --x":                                                                                                "RUN make --x",
+		`[build 3/5] RUN ["sh", "-euc", "# save it\nif true; then :; fi"]`:                                                                                                    "save it",
+		`[build 4/5] RUN     --mount=type=cache,id=a,target=/a     set -eu;     eval "$(printenv X)";     export A=b;     case "$c" in d) export E=f ;; esac;     go build .`: "RUN go build .",
+		"[context binaries] load from client":                                                                                                                                 "",
+		"[internal] load build definition":                                                                                                                                    "",
+		"[linux/amd64 internal] load metadata for a":                                                                                                                          "",
+		"[auth] a:pull token for b":                                                                                                                                           "",
+		"exporting to image":                                                                                                                                                  "exporting to image",
+		"[2/5] RUN <<EOF (a...)\nb\nEOF":                                                                                                                                      "RUN <<EOF (a...)",
+		"[1/2] RUN " + strings.Repeat("é", 100):                                                                                                                               "RUN " + strings.Repeat("é", 55) + "…",
+		"":                                                                                                                                                                    "",
 	} {
 		if got := shortStep(name); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
@@ -102,8 +111,37 @@ func FuzzExplain(f *testing.F) {
 	f.Add("failed to resolve source metadata for : not found", "a")
 	f.Fuzz(func(t *testing.T, text, dockerfile string) {
 		x := explainer{request: Request{Name: "hello", Dockerfile: []byte(dockerfile)}, mask: strings.NewReplacer("topsecret", "***")}
-		if got := x.err(errStep(text), newSteps("", nil)); strings.Contains(got.Error(), "topsecret") {
+		if got := x.err(errStep(text), newSteps(Request{}, x.mask)); strings.Contains(got.Error(), "topsecret") {
 			t.Error(got)
 		}
 	})
 }
+
+// What a step writes is handed on line by line, as a terminal would show it and
+// without secrets; lines with the mark are warnings.
+func TestStepOutput(t *testing.T) {
+	t.Parallel()
+	var got said
+	s := newSteps(Request{Name: "hello", Stage: &got, WarningMark: "careful: "}, strings.NewReplacer("topsecret", "***"))
+	now := time.Now()
+	id := digest.FromString("a")
+	s.Write(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: id, Name: "[1/1] RUN make", Started: &now}}})
+	for _, part := range []string{"cc a", ".c\ncc b.c\r\n10%\r", "100%\n\x1b[31mtop", "secret\x07\ncareful: no cache\nlast"} {
+		s.Write(&client.SolveStatus{Logs: []*client.VertexLog{{Vertex: id, Data: []byte(part)}}})
+	}
+	s.Write(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: id, Name: "[1/1] RUN make", Started: &now, Completed: &now}}})
+	if diff := cmp.Diff(said{"cc a.c", "cc b.c", "100%", "[31m***", "last"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"no cache"}, s.warned()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// said is a stage and its task that keep the output.
+type said []string
+
+func (s *said) Task(string, int64) progress.Task { return s }
+func (s *said) At(int64)                         {}
+func (s *said) Output(line string)               { *s = append(*s, line) }
+func (s *said) Done(string, error)               {}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -46,22 +48,16 @@ func (m *Maker) base(ctx context.Context, img release.PlanImage) (map[release.Pl
 	return base.Images, err
 }
 
-// binariesContext lays the binaries out as the recipe expects them, one folder a
-// platform, and gives the folder. Links are enough: the builder only reads.
-func binariesContext(o image.Order) (dir string, err error) {
-	if dir, err = os.MkdirTemp("", "slipway-binaries-"); err != nil {
-		return "", err
+// bring copies a file and gives it a mode and a date. A file that has them
+// already is linked: the builder only reads.
+func bring(from, to string, mode fs.FileMode, date time.Time) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
 	}
-	for _, b := range o.Binaries {
-		to := filepath.Join(dir, b.Platform.Slug(), b.Name)
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return dir, err
-		}
-		if err := link(b.Path, to); err != nil {
-			return dir, err
-		}
+	if st, err := os.Lstat(from); err == nil && st.Mode() == mode && st.ModTime().Equal(date) {
+		return link(from, to)
 	}
-	return dir, nil
+	return errors.Join(duplicate(from, to), os.Chmod(to, mode), os.Chtimes(to, date, date))
 }
 
 // link makes a hard link, or a copy where file systems differ.
@@ -69,6 +65,10 @@ func link(from, to string) error {
 	if os.Link(from, to) == nil {
 		return nil
 	}
+	return duplicate(from, to)
+}
+
+func duplicate(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err

@@ -47,7 +47,7 @@ func (m *Maker) Run(ctx context.Context, c build.ContainerRun) error {
 			return err
 		}
 	}
-	request := buildkit.Request{Name: c.Name, Dockerfile: r.Dockerfile, Ignore: r.Ignore, Context: c.Source, NoCache: c.Fresh,
+	request := buildkit.Request{Name: c.Name, Command: c.Text, Dockerfile: r.Dockerfile, Ignore: r.Ignore, Context: c.Source, NoCache: c.Fresh,
 		NamedContexts: map[string]string{}}
 	if len(c.Files) > 0 {
 		request.NamedContexts[recipe.ContextFiles] = files
@@ -71,7 +71,8 @@ func (m *Maker) Run(ctx context.Context, c build.ContainerRun) error {
 func take(from string, c build.ContainerRun) error {
 	st, err := os.Lstat(from)
 	if err != nil || !st.Mode().IsRegular() {
-		return release.Failf("look at the build's `run` and `output`", "%s: the command ended well but left no file at %s", c.Name, c.Output)
+		return release.Failf("write the file to {output}, or say with the build's `output` where the command leaves it",
+			"%s: %s ended well but left no file at %s", c.Name, c.Text, c.Output)
 	}
 	in, err := os.Open(from)
 	if err != nil {

@@ -18,7 +18,7 @@ func (m *Maker) throughDocker(ctx context.Context, b *buildkit.Builder, o image.
 		return release.MadeImage{}, err
 	}
 	defer func() { _ = b.Unload(context.WithoutCancel(ctx), request.Load) }()
-	idx, err := b.Loaded(ctx, request.Load, o.Image.Platforms[0], o.Image.Annotations)
+	idx, err := b.Loaded(ctx, request.Load, o.Image.Platforms[0], o.Image.Annotations, o.Time)
 	if err != nil {
 		return release.MadeImage{}, err
 	}

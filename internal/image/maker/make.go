@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 
 	"github.com/slipway-dev/slipway/internal/image"
 	"github.com/slipway-dev/slipway/internal/image/buildkit"
@@ -36,6 +35,9 @@ func (m *Maker) Check(ctx context.Context, img release.PlanImage, source string)
 	}
 	b, err := m.need(ctx, "image "+img.ID)
 	if err != nil {
+		return err
+	}
+	if err := b.HasSecrets(img.ID, img.Secrets); err != nil {
 		return err
 	}
 	return b.Can(ctx, img.Platforms)
@@ -69,13 +71,12 @@ func (m *Maker) built(ctx context.Context, o image.Order) (release.MadeImage, er
 	if err != nil {
 		return release.MadeImage{}, err
 	}
-	contexts, clean, err := m.contexts(ctx, r, o)
-	defer clean()
+	from, err := m.places(ctx, r, o)
+	defer from.clean()
 	if err != nil {
 		return release.MadeImage{}, err
 	}
-	request := m.request(o, r, contexts)
-	var result buildkit.Result
+	request := m.request(o, r, from)
 	switch {
 	case o.Load == "" && o.Archive == "" && !b.Info().Push:
 		return m.throughDocker(ctx, b, o, request)
@@ -86,14 +87,15 @@ func (m *Maker) built(ctx context.Context, o image.Order) (release.MadeImage, er
 	default:
 		request.PushTo = o.Image.Repositories
 	}
-	if result, err = b.Build(ctx, request); err != nil {
+	result, err := b.Build(ctx, request)
+	if err != nil {
 		return release.MadeImage{}, err
 	}
 	m.warn(o, r, result)
 	return made(o.Image, result), nil
 }
 
-func (m *Maker) request(o image.Order, r recipe.Recipe, contexts map[string]string) buildkit.Request {
+func (m *Maker) request(o image.Order, r recipe.Recipe, from *places) buildkit.Request {
 	img := o.Image
 	args := maps.Clone(r.Args)
 	if args == nil {
@@ -102,10 +104,11 @@ func (m *Maker) request(o image.Order, r recipe.Recipe, contexts map[string]stri
 	maps.Copy(args, img.Args)
 	req := buildkit.Request{
 		Name: img.ID, Stage: o.Stage, Dockerfile: r.Dockerfile, Path: r.Path, Ignore: r.Ignore,
-		Context: filepath.Join(o.Source, filepath.FromSlash(img.Context)), NamedContexts: contexts,
+		Context: from.context, NamedContexts: from.named, Dated: dated(img),
 		Platforms: img.Platforms, Target: img.Target, Args: args, Annotations: img.Annotations,
 		Secrets: img.Secrets, CacheFrom: img.Cache.From, CacheTo: img.Cache.To,
 		SBOM: img.SBOM, Provenance: img.Provenance, Epoch: o.Time, NoCache: o.NoCache,
+		WarningMark: recipe.S2IWarning, ErrorMark: recipe.S2IMissing,
 	}
 	if img.Kind == release.ImageOfDockerfile {
 		req.Labels = img.Labels // the recipes write them into their Dockerfiles

@@ -37,7 +37,8 @@ func (m *Maker) Usage(ctx context.Context, reference string) ([]byte, error) {
 	if err := os.Mkdir(context, 0o755); err != nil {
 		return nil, err
 	}
-	_, err = b.Build(ctx, buildkit.Request{Name: "usage of " + reference, Dockerfile: r.Dockerfile, Ignore: r.Ignore, Context: context, Local: out})
+	_, err = b.Build(ctx, buildkit.Request{Name: reference, Dockerfile: r.Dockerfile, Ignore: r.Ignore, Context: context, Local: out,
+		ErrorMark: recipe.S2IMissing})
 	if err != nil {
 		return nil, err
 	}

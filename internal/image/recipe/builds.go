@@ -15,9 +15,7 @@ import (
 
 // Builds makes an image of a release's binaries. binaries are the file names of
 // its builds, in the order of img.Builds; the caller gives the named context
-// ContextBinaries, with one folder a platform (Platform.Slug). repository is the
-// commit's files, where img.Files are looked up: a release.Error of kind Invalid
-// when one isn't there or leads out of it.
+// ContextBinaries. repository is the commit's files.
 func Builds(img release.PlanImage, binaries []string, repository fs.FS) (Recipe, error) {
 	d := &document{}
 	d.from("", img.Base, "")
@@ -26,28 +24,17 @@ func Builds(img release.PlanImage, binaries []string, repository fs.FS) (Recipe,
 		r.Contexts[ContextRootFS] = rootfsContext()
 		d.rootfs("--link ")
 	}
-	files, err := Files(img, repository)
-	if err != nil {
-		return Recipe{}, err
-	}
-	for _, f := range files {
-		d.copy(fmt.Sprintf("--link --chmod=%04o", f.Mode), "/"+f.Path, "/"+f.Path)
-	}
-	if err := d.environmentFiles(img, repository, "--link "); err != nil {
-		return Recipe{}, err
-	}
-	if len(binaries) > 0 {
-		for _, a := range []string{"TARGETOS", "TARGETARCH", "TARGETVARIANT"} {
-			d.arg(a)
-		}
-	}
 	for _, name := range binaries {
 		if !fs.ValidPath(name) || !simple.MatchString(name) || strings.Contains(name, "/") {
 			d.refuse("use letters, digits, dots, _ and -", "%q is no name for a binary in an image", name)
-			continue
 		}
-		d.line("COPY --link --chmod=0755 --from=%s /${TARGETOS}_${TARGETARCH}${TARGETVARIANT}/%s %s", ContextBinaries, name, BinaryPath(img, name))
 	}
+	for _, a := range []string{"TARGETOS", "TARGETARCH", "TARGETVARIANT"} {
+		d.arg(a)
+	}
+	// A folder as a whole: so each file and folder has the mode and the date that
+	// it has there. A COPY of one file would make the folders above it by itself.
+	d.line("COPY --link --from=%s /${TARGETOS}_${TARGETARCH}${TARGETVARIANT}/ /", ContextBinaries)
 	if img.Workdir != "" {
 		d.workdir(img.Workdir)
 	}
@@ -72,18 +59,31 @@ func (r Recipe) finish(img release.PlanImage, context fs.FS, d *document, ignore
 		return Recipe{}, err
 	}
 	r.Ignore = i.text.Bytes()
+	if img.Kind == release.ImageOfSource {
+		r.Warnings = append(r.Warnings, i.leftOut(img)...)
+	}
 	return r, nil
 }
 
 // environmentFiles copies them into the working directory of a development
 // image.
-func (d *document) environmentFiles(img release.PlanImage, context fs.FS, link string) error {
+func (d *document) environmentFiles(img release.PlanImage, context fs.FS) error {
 	if !img.Development {
 		return nil
 	}
 	files, err := EnvironmentFiles(img, context)
+	at := path.Join("/", img.Workdir)
+	in := at
 	for _, p := range files {
-		d.copy(link+"--chmod=0644", "/"+p, path.Join("/", img.Workdir, p))
+		to := path.Join(at, p)
+		if path.Dir(to) != in { // a folder that COPY makes would have the file's mode
+			in = path.Dir(to)
+			d.workdir(in)
+		}
+		d.copy("--chmod=0644", "/"+p, to)
+	}
+	if in != at {
+		d.workdir(at)
 	}
 	return err
 }

@@ -81,26 +81,6 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestBuildsDevelopment: environment files lie in the working directory of a
-// development image, though the .dockerignore leaves them out.
-func TestBuildsDevelopment(t *testing.T) {
-	t.Parallel()
-	img := builds()
-	img.Development, img.Workdir = true, "/srv"
-	r, err := recipe.Builds(img, []string{"hello"}, tree(t, ".env", "", "config/.env.local", "", ".dockerignore", "**\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"/.env /srv/.env\n", "/config/.env.local /srv/config/.env.local\n"} {
-		if !strings.Contains(string(r.Dockerfile), want) {
-			t.Errorf("no %q in\n%s", want, r.Dockerfile)
-		}
-	}
-	if ignores(t, r.Ignore, ".env") || ignores(t, r.Ignore, "config/.env.local") {
-		t.Errorf("not sent:\n%s", r.Ignore)
-	}
-}
-
 // TestBuildsNames: a binary's name can't be more than a name.
 func TestBuildsNames(t *testing.T) {
 	t.Parallel()

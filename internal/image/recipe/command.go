@@ -61,7 +61,7 @@ func Command(s CommandSpec, repository fs.FS) (Recipe, error) {
 	d.line("RUN %s", strings.Join(append(flags(mounts), list(s.Args)), " \\\n    "))
 	if s.Output != "" {
 		d.line("FROM %s", release.ScratchBase)
-		d.copy("--from=run", s.Output, "/"+path.Base(s.Output))
+		d.copyIfThere("--from=run", s.Output, "/") // the caller says what is wrong when it is not
 	}
 	r := Recipe{}
 	text, err := d.end()

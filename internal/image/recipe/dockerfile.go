@@ -47,10 +47,13 @@ func Dockerfile(img release.PlanImage, repository fs.FS) (Recipe, error) {
 	if err != nil {
 		return Recipe{}, err
 	}
+	// A checkout's .git is a link to a folder of this machine: of no use in an
+	// image, and another one on each machine.
+	i.add("the history is no source", "**/.git")
 	if err := i.environment(img, context); err != nil {
 		return Recipe{}, err
 	}
-	return Recipe{Dockerfile: text, Ignore: i.text.Bytes(), Args: maps.Clone(img.Args), Warnings: warnings, Path: img.Dockerfile}, nil
+	return Recipe{Dockerfile: text, Ignore: i.text.Bytes(), Args: maps.Clone(img.Args), Warnings: append(warnings, i.leftOut(img)...), Path: img.Dockerfile}, nil
 }
 
 // userIgnore reads the ignore file that BuildKit would take: the Dockerfile's

@@ -158,6 +158,21 @@ var notPattern = strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]")
 
 // copy writes a COPY of one path to another. flags are ours.
 func (d *document) copy(flags, from, to string) {
+	d.copyPattern(flags, from, notPattern.Replace(from), to)
+}
+
+// copyIfThere is copy into a folder of a file that may be missing: of a pattern
+// that matches this path alone BuildKit does not complain.
+func (d *document) copyIfThere(flags, from, folder string) {
+	last := len(from) - 1
+	if end := from[last]; end < '0' || end > 'z' || strings.IndexByte(`?[\]^`, end) >= 0 {
+		d.copy(flags, from, folder) // it can't be a pattern's last character
+		return
+	}
+	d.copyPattern(flags, from, notPattern.Replace(from[:last])+"["+from[last:]+"]", folder)
+}
+
+func (d *document) copyPattern(flags, from, pattern, to string) {
 	if flags != "" {
 		flags += " "
 	}
@@ -170,12 +185,11 @@ func (d *document) copy(flags, from, to string) {
 			return
 		}
 	}
-	from = notPattern.Replace(from)
 	if simple.MatchString(from) && simple.MatchString(to) {
-		d.line("COPY %s%s %s", flags, from, to)
+		d.line("COPY %s%s %s", flags, pattern, to)
 		return
 	}
-	d.line("COPY %s%s", flags, list([]string{lexed.Replace(from), lexed.Replace(to)}))
+	d.line("COPY %s%s", flags, list([]string{lexed.Replace(pattern), lexed.Replace(to)}))
 }
 
 // run writes a RUN of statements that were written here; what is a user's in
@@ -186,16 +200,17 @@ func (d *document) run(mounts []string, statements ...string) {
 
 // script writes a RUN of a user's script, between statements that were written
 // here. It is an argument of its own, so that no text of it can be taken for
-// anything else.
-func (d *document) script(mounts, before []string, script string, after []string) {
+// anything else. name is what people see of it while it runs and when it fails.
+func (d *document) script(name string, mounts, before []string, script string, after []string) {
 	if !utf8.ValidString(script) || strings.Contains(script, "\x00") {
 		d.refuse("", "the script %.40q is not UTF-8 text", script)
 		return
 	}
-	argv := []string{"sh", "-euc", script}
+	name = "# " + name + "\n"
+	argv := []string{"sh", "-euc", name + script}
 	if len(before)+len(after) > 0 {
 		outer := append(append(append([]string{}, before...), `sh -euc "$1"`), after...)
-		argv = []string{"sh", "-euc", strings.Join(outer, "; "), "slipway", script}
+		argv = []string{"sh", "-euc", name + strings.Join(outer, "; "), "slipway", script}
 	}
 	d.line("RUN %s", strings.Join(append(flags(mounts), list(argv)), " \\\n    "))
 }

@@ -16,7 +16,8 @@ import (
 // ignoring writes a .dockerignore: the context's own, and more.
 type ignoring struct {
 	text bytes.Buffer
-	path string // of the context's own, for errors
+	path string   // of the context's own, for errors
+	left []string // environment files that it keeps out, and the context's own does not
 }
 
 // newIgnoring reads the first of the files that is there; none is fine.
@@ -94,6 +95,11 @@ func (i *ignoring) environment(img release.PlanImage, context fs.FS) error {
 	if err != nil {
 		return err
 	}
+	for _, p := range files {
+		if before, err := own.MatchesOrParentMatches(p); err == nil && !before {
+			i.left = append(i.left, p)
+		}
+	}
 	var more []string
 	for _, p := range templates {
 		before, err1 := own.MatchesOrParentMatches(p)
@@ -104,6 +110,15 @@ func (i *ignoring) environment(img release.PlanImage, context fs.FS) error {
 	}
 	i.add("these show what one looks like", more...)
 	return i.rest(files)
+}
+
+// leftOut says which environment files the user must not expect in the image.
+func (i *ignoring) leftOut(img release.PlanImage) []release.Problem {
+	if len(i.left) == 0 {
+		return nil
+	}
+	return []release.Problem{{Warning: true, Message: fmt.Sprintf("image %s: environment files are left out: %s", img.ID, strings.Join(i.left, ", ")),
+		Hint: "they go into development builds only"}}
 }
 
 // rest writes those files out that no pattern so far has caught, because a

@@ -59,7 +59,7 @@ type Seed struct {
 
 // Names of the named contexts.
 const (
-	ContextBinaries   = "binaries"   // of a release, as <Platform.Slug>/<name>; given by the caller
+	ContextBinaries   = "binaries"   // what Upon gives, in a folder <Platform.Slug> for each platform; given by the caller
 	ContextRootFS     = "rootfs"     // what an image from scratch has
 	ContextGoModCache = "gomodcache" // Seed.GoModCache
 	ContextCargoHome  = "cargohome"  // Seed.CargoHome

@@ -48,10 +48,10 @@ const (
 	S2IMissing = "slipway: error: "
 )
 
-// previousDir is where the previous image is mounted, and savedTar what its
-// save-artifacts left in it.
+// savedTar is what save-artifacts of the previous image left there, and
+// previousTar where it is mounted.
 const (
-	previousDir = seedDir + "/previous"
+	previousTar = seedDir + "/previous.tar"
 	savedTar    = "/tmp/slipway-artifacts.tar"
 	artifactDir = seedDir + "/artifacts"
 )
@@ -147,11 +147,11 @@ func (s *s2i) caches() bool {
 	return s.plan.Incremental && s.plan.RuntimeImage != "" && s.hasScript("save-artifacts")
 }
 
-// save is a script that writes the artifacts to $2. $1 is save-artifacts. It
-// never fails.
-const save = `if [ ! -x "$1" ]; then echo "` + S2IWarning + `$1 is not there: no artifacts are kept" >&2; ` +
+// save is a script that writes the artifacts to $2, which is empty when there
+// are none. $1 is save-artifacts. It never fails.
+const save = `if [ ! -x "$1" ]; then true >"$2" || :; echo "` + S2IWarning + `$1 is not there: no artifacts are kept" >&2; ` +
 	`elif "$1" >"$2.new" && mv "$2.new" "$2"; then :; ` +
-	`else rm -f "$2.new" || :; echo "` + S2IWarning + `save-artifacts failed: the next build starts afresh" >&2; fi`
+	`else rm -f "$2.new" || :; true >"$2" || :; echo "` + S2IWarning + `save-artifacts failed: the next build starts afresh" >&2; fi`
 
 // restore unpacks $3 into $2, if it is there. It never fails.
 const restore = `mkdir -p "$2"; if [ -s "$3" ]; then tar -xf "$3" -C "$2" || echo "` + S2IWarning + `the saved artifacts can't be unpacked" >&2; fi`
@@ -162,7 +162,7 @@ func (s *s2i) previous() {
 	d := s.doc
 	d.from("", s.plan.Previous, "previous")
 	s.ownScripts("save-artifacts")
-	d.argv("RUN", []string{"sh", "-c", save, "slipway", s.script("save-artifacts"), savedTar})
+	d.argv("RUN", []string{"sh", "-c", "# save-artifacts of the last image\n" + save, "slipway", s.script("save-artifacts"), savedTar})
 	d.line("")
 }
 
@@ -186,13 +186,15 @@ func (s *s2i) builder() {
 	artifacts, assemble := path.Join(s.dest, "artifacts"), s.script("assemble")
 	switch {
 	case s.restores():
-		mounts = append(mounts, "type=bind,from=previous,target="+previousDir)
-		s.command(mounts, []string{"sh", "-euc", restore + `; exec "$1"`, "slipway", assemble, artifacts, previousDir + savedTar})
+		// Only the file: BuildKit reads all that is mounted, to know whether it
+		// has changed.
+		mounts = append(mounts, "type=bind,from=previous,source="+savedTar+",target="+previousTar)
+		s.command(mounts, []string{"sh", "-euc", "# assemble, with the saved artifacts\n" + restore + `; exec "$1"`, "slipway", assemble, artifacts, previousTar})
 	case s.caches():
 		d.arg("TARGETPLATFORM")
 		id := strings.Join([]string{"slipway", slug(s.options.Project), slug(s.img.ID), imageSlug(s.plan.Builder), "s2i", "$TARGETPLATFORM"}, "-")
 		mounts = append(mounts, "type=cache,id="+id+",target="+artifactDir+",mode=0777,sharing=locked")
-		const script = restore + `; "$1"; shift 2; set -- "$2" "$1"; ` + save
+		const script = "# assemble, with the saved artifacts\n" + restore + `; "$1"; shift 2; set -- "$2" "$1"; ` + save
 		s.command(mounts, []string{"sh", "-euc", script, "slipway", assemble, artifacts, artifactDir + "/artifacts.tar", s.script("save-artifacts")})
 	default:
 		s.command(mounts, []string{assemble})
@@ -206,7 +208,7 @@ func (s *s2i) command(mounts, argv []string) {
 // check ends the build early, with a clear line, when the builder image has no
 // script where its label says.
 func (s *s2i) check() {
-	argv := []string{"sh", "-euc", `for s do [ -x "$s" ] || { echo "` + S2IMissing + `the builder image has no executable $s" >&2; exit 1; }; done`, "slipway"}
+	argv := []string{"sh", "-euc", "# look for the scripts\n" + `for s do [ -x "$s" ] || { echo "` + S2IMissing + `the builder image has no executable $s" >&2; exit 1; }; done`, "slipway"}
 	given := len(argv)
 	for _, name := range []string{"assemble", "run"} {
 		if !s.own[name] && (name != "run" || s.plan.RuntimeImage == "") {
@@ -261,6 +263,10 @@ func (s *s2i) finish() (Recipe, error) {
 		return Recipe{}, err
 	}
 	i.add("exclude", s.exclude...)
+	if st, err := fs.Lstat(s.files, ".git"); err == nil && !st.IsDir() {
+		// Another one on each machine.
+		i.add("a checkout's .git is a link to a folder of this machine", "/.git")
+	}
 	m, err := i.matcher()
 	if err != nil {
 		return Recipe{}, err
@@ -276,6 +282,7 @@ func (s *s2i) finish() (Recipe, error) {
 		return Recipe{}, err
 	}
 	s.recipe.Dockerfile, s.recipe.Ignore = text, i.text.Bytes()
+	s.recipe.Warnings = append(s.recipe.Warnings, i.leftOut(s.img)...)
 	return s.recipe, nil
 }
 
@@ -294,7 +301,7 @@ func Usage(reference, scripts string, builder BuilderImage) (Recipe, error) {
 	d := s.doc
 	d.from("", reference, "usage")
 	d.user("0")
-	script := fmt.Sprintf(`[ -x "$1" ] || { echo "%sthe builder image has no executable $1" >&2; exit 1; }; "$1" >/tmp/slipway-usage 2>&1 || :`, S2IMissing)
+	script := fmt.Sprintf("# usage\n"+`[ -x "$1" ] || { echo "%sthe builder image has no executable $1" >&2; exit 1; }; "$1" >/tmp/slipway-usage 2>&1 || :`, S2IMissing)
 	d.argv("RUN", []string{"sh", "-euc", script, "slipway", base + "/usage"})
 	d.line("")
 	d.from("", release.ScratchBase, "")

@@ -118,6 +118,9 @@ func (s *s2i) runtime() error {
 	for _, a := range artifacts {
 		d.copy("--from=build", a.from, a.to)
 	}
+	if err := d.environmentFiles(img, s.files); err != nil {
+		return err
+	}
 	c := Config(img, nil)
 	c.Env = s.runtimeEnv(img)
 	if len(c.Entrypoint) == 0 && len(c.Cmd) == 0 {

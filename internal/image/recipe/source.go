@@ -154,7 +154,7 @@ func (s *source) builder(l language, program string) {
 	switch {
 	case s.plan.Test == "none":
 	case s.plan.Test != "":
-		d.script(mounts, prepare, s.plan.Test, nil)
+		d.script("the test script", mounts, prepare, s.plan.Test, nil)
 	case len(l.test) > 0:
 		d.run(mounts, slices.Concat(prepare, l.test)...)
 	}
@@ -163,7 +163,7 @@ func (s *source) builder(l language, program string) {
 	}
 	before := slices.Concat(prepare, l.target, []string{`mkdir -p "$SLIPWAY_OUT"`})
 	if s.plan.Build != "" {
-		d.script(mounts, before, s.plan.Build, s.leave(l, program))
+		d.script("the build script", mounts, before, s.plan.Build, s.leave(l, program))
 		return
 	}
 	d.run(mounts, slices.Concat(before, l.build, s.leave(l, program))...)
@@ -234,7 +234,7 @@ func (s *source) runtime(l language, program string) error {
 		to = "/"
 	}
 	d.copy("--from=build", outDir+"/", folder(to))
-	if err := d.environmentFiles(img, s.files, ""); err != nil {
+	if err := d.environmentFiles(img, s.files); err != nil {
 		return err
 	}
 	c := Config(img, nil)

@@ -189,6 +189,8 @@ func (s *tasks) Task(name string, total int64) progress.Task {
 
 func (s *tasks) Done(string, error) {}
 
+func (task) Output(string) {}
+
 func (t task) At(n int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
