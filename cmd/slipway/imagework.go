@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -194,26 +195,30 @@ func (f imageFlags) configured(cfg release.Config, s project.Source) (release.Im
 }
 
 func (a *app) imageBuild(ctx context.Context, f imageFlags) error {
-	show, done := progress.For(a.err, progress.Verbose(f.verbose || !progress.Terminal(a.err)))
+	r, o, err := a.builtImage(ctx, f)
+	a.warn(r.Warnings)
+	return a.shown(r, err, func() { a.imageText(r, o) })
+}
+
+func (a *app) builtImage(ctx context.Context, f imageFlags) (r release.Report, o image.Order, err error) {
+	show, done := a.reporter(progress.Verbose(f.verbose || !progress.Terminal(a.err)))
 	defer done()
 	w, err := a.imageRequest(ctx, f, show)
 	if err != nil {
-		return err
+		return r, o, err
 	}
 	defer w.tree.Close()
 	m := a.maker(w.builder, show)
 	defer m.Close()
 	if err := a.destination(ctx, f, &w, m); err != nil {
-		return err
+		return r, o, err
 	}
 	if err := w.detect(ctx, f, m); err != nil {
-		return err
+		return r, o, err
 	}
 	e := &engine.Engine{Progress: show, Images: engine.Images{Maker: m, Registry: m.Registry()}}
-	r, err := e.BuildImage(ctx, w.request)
-	done()
-	a.warn(r.Warnings)
-	return a.shown(r, err, func() { a.imageText(r, w.request.Order) })
+	r, err = e.BuildImage(ctx, w.request)
+	return r, w.request.Order, err
 }
 
 // destination says what the image is called and where it goes.
@@ -234,7 +239,13 @@ func (a *app) destination(ctx context.Context, f imageFlags, w *imageWork, m *ma
 		return errUsage("%v", err)
 	}
 	w.request.Image.Repository, w.request.Tag = release.OneOrMore{repository}, tag
-	if f.output != "" || f.push {
+	if f.output != "" {
+		if st, err := os.Stat(filepath.Dir(f.output)); err != nil || !st.IsDir() {
+			return errUsage("--output: there is no folder %s", filepath.Dir(f.output))
+		}
+		return nil
+	}
+	if f.push {
 		return nil
 	}
 	docker, err := m.IsDocker(ctx)

@@ -28,13 +28,15 @@ import (
 //	peek cat REF PATH      prints a file of it
 //	peek run REF [ARG…]    runs it: its files are the root, its user, its
 //	                       environment and its command hold
-func peek() {
+//
+// It returns the exit code.
+func peek() int {
 	code, err := peekAt(os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "peek:", err)
-		code = 1
+		return 1
 	}
-	os.Exit(code)
+	return code
 }
 
 func peekAt(args []string) (code int, err error) {

@@ -21,6 +21,7 @@ type Order struct {
 	Binaries []release.Binary
 	// Load and Archive put the image somewhere else than into its repositories:
 	// into the docker engine under this name, or into a tar with an OCI layout.
+	// An image of builds goes to its repositories alone.
 	Load, Archive string
 	// NoCache makes every step anew.
 	NoCache bool

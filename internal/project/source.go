@@ -35,8 +35,12 @@ func OpenSource(ctx context.Context, source string) (Source, error) {
 	}
 	address, fragment, _ := strings.Cut(source, "#")
 	ref, folder, _ := strings.Cut(fragment, ":")
-	if folder = path.Clean("/" + folder)[1:]; folder != "" && !filepath.IsLocal(folder) {
-		return Source{}, release.Invalidf("", "%q is no folder of a repository", folder)
+	folder = path.Clean(strings.TrimLeft(folder, "/"))
+	if !filepath.IsLocal(folder) {
+		return Source{}, release.Invalidf("write URL#ref:folder, with the folder's path from the root of the repository", "%q leads out of the repository", folder)
+	}
+	if folder == "." {
+		folder = ""
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {

@@ -80,6 +80,7 @@ func (v *validator) oneKind(field string, img Image) {
 		{"context", img.Context != "", []ImageKind{ImageOfDockerfile, ImageOfSource, ImageOfS2I}},
 		{"target", img.Target != "", []ImageKind{ImageOfDockerfile}}, {"args", img.Args != nil, []ImageKind{ImageOfDockerfile, ImageOfSource}},
 		{"secrets", img.Secrets != nil, []ImageKind{ImageOfDockerfile, ImageOfSource, ImageOfS2I}},
+		{"cache", img.Cache.From != nil || img.Cache.To != nil, []ImageKind{ImageOfDockerfile, ImageOfSource, ImageOfS2I}},
 		{"env", img.Env != nil, []ImageKind{ImageOfBuilds, ImageOfSource, ImageOfS2I}}, {"port", img.Port != 0, []ImageKind{ImageOfBuilds, ImageOfSource, ImageOfS2I}},
 		{"user", img.User != "", []ImageKind{ImageOfBuilds, ImageOfSource}}, {"workdir", img.Workdir != "", []ImageKind{ImageOfBuilds, ImageOfSource}},
 		{"entrypoint", img.Entrypoint != nil, []ImageKind{ImageOfBuilds, ImageOfSource, ImageOfS2I}}, {"cmd", img.Cmd != nil, []ImageKind{ImageOfBuilds, ImageOfSource, ImageOfS2I}},

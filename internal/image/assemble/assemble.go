@@ -12,9 +12,6 @@ import (
 
 	"github.com/containerd/platforms"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
@@ -70,23 +67,20 @@ func Index(ctx context.Context, s Spec, o Options) (v1.ImageIndex, error) {
 	if err != nil {
 		return nil, err
 	}
-	idx := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	var images []*image
+	var on []ocispec.Platform
 	for i, p := range s.Image.Platforms {
 		img, err := s.image(p, slices.Concat(layers[:len(shared)], layers[len(shared)+i:][:1]))
 		if err != nil {
 			return nil, fmt.Errorf("assemble image %s for %s: %w", s.Image.ID, p, err)
 		}
-		idx = mutate.AppendManifests(idx, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: platform(p)}})
+		images, on = append(images, img), append(on, platform(p))
 	}
 	annotations, err := s.annotations(nil)
 	if err != nil {
 		return nil, err
 	}
-	annotated, ok := mutate.Annotations(idx, annotations).(v1.ImageIndex)
-	if !ok {
-		return nil, fmt.Errorf("annotate a %T", idx)
-	}
-	return annotated, nil
+	return newIndex(images, on, annotations)
 }
 
 // part is a layer to be made.
@@ -175,7 +169,6 @@ func makeLayers(ctx context.Context, c cache, parts []part, at time.Time, o Opti
 
 // platform is as BuildKit writes it: linux/arm64/v8 is the same as linux/arm64,
 // and has no variant.
-func platform(p release.Platform) *v1.Platform {
-	n := platforms.Normalize(ocispec.Platform{OS: p.OS, Architecture: p.Arch, Variant: p.Variant})
-	return &v1.Platform{OS: n.OS, Architecture: n.Architecture, Variant: n.Variant}
+func platform(p release.Platform) ocispec.Platform {
+	return platforms.Normalize(ocispec.Platform{OS: p.OS, Architecture: p.Arch, Variant: p.Variant})
 }

@@ -2,6 +2,7 @@ package assemble
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,10 +11,10 @@ import (
 
 	"github.com/distribution/reference"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/slipway-dev/slipway/internal/image/recipe"
@@ -21,9 +22,8 @@ import (
 )
 
 // image is the image of one platform: the base's layers, and ours upon them.
-func (s Spec) image(p release.Platform, layers []*layer) (v1.Image, error) {
-	at := v1.Time{Time: s.Time.UTC().Truncate(time.Second)}
-	base := s.Base[p]
+func (s Spec) image(p release.Platform, own []*layer) (*image, error) {
+	at := s.Time.UTC().Truncate(time.Second)
 	binaries, err := s.binaries(p)
 	if err != nil {
 		return nil, err
@@ -32,80 +32,111 @@ func (s Spec) image(p release.Platform, layers []*layer) (v1.Image, error) {
 	for _, b := range binaries {
 		names = append(names, b.Name)
 	}
-	adds, config, err := from(base, p)
+	layers, config, err := from(s.Base[p], p, at)
 	if err != nil {
 		return nil, err
 	}
-	history := slices.Clone(config.History)
-	for _, l := range layers {
-		adds = append(adds, mutate.Addendum{Layer: l})
-		history = append(history, v1.History{Created: at, CreatedBy: "slipway: " + l.what})
-	}
-	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
-	if img, err = mutate.Append(img, adds...); err != nil {
-		return nil, err
-	}
-	appended, err := img.ConfigFile()
-	if err != nil {
-		return nil, err
+	for _, l := range own {
+		layers = append(layers, l)
+		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, digest.Digest(l.record.DiffID.String()))
+		config.History = append(config.History, ocispec.History{Created: &at, CreatedBy: "slipway: " + l.what})
 	}
 	n := platform(p)
 	config.OS, config.Architecture, config.Variant = n.OS, n.Architecture, cmp.Or(n.Variant, config.Variant)
-	config.Created, config.History, config.RootFS = at, history, appended.RootFS
-	config.Config = overlay(config.Config, recipe.Config(s.Image, names))
-	if img, err = mutate.ConfigFile(img, config); err != nil {
-		return nil, err
-	}
-	annotations, err := s.annotations(base)
+	config.Created = &at
+	overlay(&config.Config, recipe.Config(s.Image, names))
+	annotations, err := s.annotations(s.Base[p])
 	if err != nil {
 		return nil, err
 	}
-	annotated, ok := mutate.Annotations(img, annotations).(v1.Image)
-	if !ok {
-		return nil, fmt.Errorf("annotate a %T", img)
+	text, err := configText(config)
+	if err != nil {
+		return nil, err
 	}
-	return described{annotated}, nil
+	return newImage(text, layers, annotations)
 }
 
-// described is an image whose index says no type of artifact of it, as other
-// tools do.
-type described struct{ v1.Image }
-
-func (described) ArtifactType() (string, error) { return "", nil }
+// configText writes a config as BuildKit does: the settings in the order of
+// docker's own type, all around them sorted.
+func configText(config dockerspec.DockerOCIImage) ([]byte, error) {
+	text, err := json.Marshal(config)
+	if err != nil {
+		return nil, err
+	}
+	var parts map[string]json.RawMessage
+	if err := json.Unmarshal(text, &parts); err != nil {
+		return nil, err
+	}
+	return json.Marshal(parts)
+}
 
 // from gives the base's layers and what our config takes over of the base's.
-func from(base v1.Image, p release.Platform) ([]mutate.Addendum, *v1.ConfigFile, error) {
+func from(base v1.Image, p release.Platform, at time.Time) ([]v1.Layer, dockerspec.DockerOCIImage, error) {
+	var out dockerspec.DockerOCIImage
+	out.RootFS.Type = "layers"
 	if base == nil {
-		return nil, &v1.ConfigFile{Config: v1.Config{Env: []string{defaultPath}, WorkingDir: "/"}}, nil
+		out.Config.Env, out.Config.WorkingDir = []string{defaultPath}, "/"
+		return nil, out, nil
 	}
-	config, err := base.ConfigFile()
+	var config dockerspec.DockerOCIImage
+	text, err := base.RawConfigFile()
+	if err == nil {
+		err = json.Unmarshal(text, &config)
+	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the base image's config: %w", err)
+		return nil, out, fmt.Errorf("read the base image's config: %w", err)
 	}
 	if n := platform(p); config.OS != n.OS || config.Architecture != n.Architecture {
-		return nil, nil, release.Invalidf("choose a base image for all the platforms", "the base image is for %s/%s", config.OS, config.Architecture)
+		return nil, out, release.Invalidf("choose a base image for all the platforms", "the base image is for %s/%s", config.OS, config.Architecture)
 	}
 	layers, err := base.Layers()
+	if err == nil && len(layers) != len(config.RootFS.DiffIDs) {
+		err = fmt.Errorf("they are %d, and its config tells of %d", len(layers), len(config.RootFS.DiffIDs))
+	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the base image's layers: %w", err)
+		return nil, out, fmt.Errorf("read the base image's layers: %w", err)
 	}
-	var adds []mutate.Addendum
-	for _, l := range layers {
-		if l, err = asOCI(l); err != nil {
-			return nil, nil, err
+	for i, l := range layers {
+		if layers[i], err = asOCI(l); err != nil {
+			return nil, out, err
 		}
-		adds = append(adds, mutate.Addendum{Layer: l})
 	}
-	return adds, &v1.ConfigFile{Config: config.Config, History: config.History,
-		Variant: config.Variant, OSVersion: config.OSVersion, OSFeatures: config.OSFeatures}, nil
+	// What the base's maker wanted done in images upon it takes a builder.
+	config.Config.OnBuild = nil
+	if !slices.ContainsFunc(config.Config.Env, func(kv string) bool { return strings.HasPrefix(kv, "PATH=") }) {
+		config.Config.Env = append(config.Config.Env, defaultPath)
+	}
+	out.Config, out.RootFS.DiffIDs = config.Config, config.RootFS.DiffIDs
+	out.History = completed(config.History, len(layers), at)
+	out.Variant, out.OSVersion, out.OSFeatures = config.Variant, config.OSVersion, config.OSFeatures
+	return layers, out, nil
 }
 
-// defaultPath is what BuildKit sets for an image from scratch.
+// completed is a history in which every entry has a date, and that has one entry
+// for each layer, which BuildKit would see to by what it knows of the layers.
+func completed(history []ocispec.History, layers int, at time.Time) []ocispec.History {
+	n := 0
+	for i := range history {
+		h := &history[i]
+		if h.Created == nil {
+			h.Created = &at
+		}
+		if !h.EmptyLayer {
+			n++
+			h.EmptyLayer = n > layers
+		}
+	}
+	for ; n < layers; n++ {
+		history = append(history, ocispec.History{Created: &at, CreatedBy: "slipway: a layer of the base"})
+	}
+	return history
+}
+
+// defaultPath is what BuildKit sets where nothing else is.
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // overlay lays what an image says over what its base has.
-func overlay(base v1.Config, ours recipe.ImageConfig) v1.Config {
-	c := *base.DeepCopy()
+func overlay(c *dockerspec.DockerOCIImageConfig, ours recipe.ImageConfig) {
 	for _, kv := range ours.Env {
 		name, _, _ := strings.Cut(kv, "=")
 		i := slices.IndexFunc(c.Env, func(other string) bool { return strings.HasPrefix(other, name+"=") })
@@ -120,7 +151,7 @@ func overlay(base v1.Config, ours recipe.ImageConfig) v1.Config {
 	} else if len(ours.Cmd) > 0 {
 		c.Cmd = ours.Cmd
 	}
-	c.ArgsEscaped = c.ArgsEscaped || len(ours.Cmd) > 0 // as BuildKit has it for Windows, and writes it for all
+	c.ArgsEscaped = c.ArgsEscaped || len(ours.Cmd) > 0 //nolint:staticcheck // as BuildKit has it for Windows, and writes it for all
 	c.User = cmp.Or(ours.User, c.User)
 	c.WorkingDir = cmp.Or(ours.WorkingDir, c.WorkingDir)
 	if len(ours.ExposedPorts) > 0 && c.ExposedPorts == nil {
@@ -133,7 +164,6 @@ func overlay(base v1.Config, ours recipe.ImageConfig) v1.Config {
 		c.Labels = map[string]string{}
 	}
 	maps.Copy(c.Labels, ours.Labels)
-	return c
 }
 
 // annotations are the image's own, and what base it has; base is nil for the

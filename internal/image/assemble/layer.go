@@ -33,44 +33,52 @@ const (
 // layer is a layer whose blob lies in the cache.
 type layer struct {
 	record
-	cache   cache
-	entries []entry
-	at      time.Time
-	what    string
+	cache cache
+	what  string
+	write writer
 
 	mu    sync.Mutex
 	whole bool // the blob was made, or looked at from end to end
 }
 
+// writer writes a blob and says what it wrote; at hears how far it is, in bytes
+// of what it reads.
+type writer func(ctx context.Context, w io.Writer, at func(int64)) (record, error)
+
 // makeLayer makes a layer, or finds it in the cache; then no file of it is
 // opened.
-func makeLayer(ctx context.Context, c cache, p part, at time.Time, stage progress.Stage) (l *layer, err error) {
-	task := stage.Task(p.name, total(p.entries))
-	summary := ""
-	defer func() { task.Done(summary, err) }()
-
-	l = &layer{cache: c, entries: p.entries, at: at.UTC().Truncate(time.Second), what: p.what}
-	key, err := layerKey(l.entries, l.at)
+func makeLayer(ctx context.Context, c cache, p part, at time.Time, stage progress.Stage) (*layer, error) {
+	at = at.UTC().Truncate(time.Second)
+	key, err := layerKey(p.entries, at)
 	if err != nil {
 		return nil, err
 	}
-	find := func() (record, bool) { return c.find(key) }
+	l := &layer{cache: c, what: p.what, write: packing(p.entries, at)}
+	return l, l.get(ctx, key, stage.Task(p.name, total(p.entries)))
+}
+
+// get finds the blob, or makes it.
+func (l *layer) get(ctx context.Context, key string, task progress.Task) (err error) {
+	summary := ""
+	defer func() { task.Done(summary, err) }()
+	find := func() (record, bool) { return l.cache.find(key) }
 	r, ok := find()
 	if !ok {
-		if r, l.whole, err = c.make(ctx, key, find, l.writer(task.At)); err != nil {
-			return nil, err
+		write := func(ctx context.Context, w io.Writer) (record, error) { return l.write(ctx, w, task.At) }
+		if r, l.whole, err = l.cache.make(ctx, key, find, write); err != nil {
+			return err
 		}
 	}
 	l.record = r
 	if summary = progress.Bytes(r.Size); !l.whole {
 		summary += ", unchanged"
 	}
-	return l, nil
+	return nil
 }
 
-// writer compresses the layer, and hashes what it writes on the way.
-func (l *layer) writer(read func(int64)) func(context.Context, io.Writer) (record, error) {
-	return func(ctx context.Context, w io.Writer) (record, error) {
+// packing compresses a layer, and hashes what it writes on the way.
+func packing(entries []entry, date time.Time) writer {
+	return func(ctx context.Context, w io.Writer, at func(int64)) (record, error) {
 		blob := &summed{w: w, sum: sha256.New()}
 		z, err := pgzip.NewWriterLevel(blob, compressionLevel)
 		if err != nil {
@@ -81,7 +89,7 @@ func (l *layer) writer(read func(int64)) func(context.Context, io.Writer) (recor
 		}
 		tar := &summed{w: z, sum: sha256.New()}
 		// Closed in any case: it ends what runs beside it.
-		if err := errors.Join(writeTar(ctx, tar, l.entries, l.at, read), z.Close()); err != nil {
+		if err := errors.Join(writeTar(ctx, tar, entries, date, at), z.Close()); err != nil {
 			if ctx.Err() != nil {
 				return record{}, ctx.Err()
 			}
@@ -137,13 +145,33 @@ func (l *layer) Compressed() (io.ReadCloser, error) {
 	return f, err
 }
 
+// link puts the blob at a path, as a link to the cache where the file system has
+// such, which holds it when the cache is pruned.
+func (l *layer) link(to string) (err error) {
+	in, err := l.Compressed()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if os.Link(l.cache.blob(l.Key), to) == nil {
+		return nil
+	}
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
 // again makes the blob anew.
 func (l *layer) again() error {
 	find := func() (record, bool) {
 		r, ok := l.cache.find(l.Key)
 		return r, ok && l.cache.intact(r)
 	}
-	r, _, err := l.cache.make(context.Background(), l.Key, find, l.writer(func(int64) {}))
+	write := func(ctx context.Context, w io.Writer) (record, error) { return l.write(ctx, w, func(int64) {}) }
+	r, _, err := l.cache.make(context.Background(), l.Key, find, write)
 	if err == nil && r != l.record {
 		err = fmt.Errorf("the layer of %s came out different the second time", l.what)
 	}

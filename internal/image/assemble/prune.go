@@ -20,6 +20,9 @@ func Prune(dir string, olderThan time.Duration, keepBytes int64) (freed int64, n
 	if err != nil {
 		return 0, 0, err
 	}
+	if err := removeLayouts(filepath.Join(dir, layoutsFolder)); err != nil {
+		return 0, 0, err
+	}
 	limit := time.Now().Add(-olderThan)
 	var left int64
 	for _, b := range blobs { // the most recently used first
@@ -40,6 +43,25 @@ func Prune(dir string, olderThan time.Duration, keepBytes int64) (freed int64, n
 // abandoned is how long nobody has written to a file that a killed run left
 // behind, and not one that still runs.
 const abandoned = time.Hour
+
+// removeLayouts takes away what killed runs left of Layout. The bytes are those of
+// the layers.
+func removeLayouts(folder string) error {
+	list, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, d := range list {
+		info, gone := d.Info()
+		if gone == nil && time.Since(info.ModTime()) > longestBuild {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(folder, d.Name())))
+		}
+	}
+	return err
+}
+
+// longestBuild is how long a layout may be in use.
+const longestBuild = 24 * time.Hour
 
 // blob is a file of the cache with what belongs to it.
 type blob struct {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/containerd/platforms"
 	bxbuild "github.com/docker/buildx/build"
 	"github.com/docker/buildx/builder"
 	"github.com/docker/buildx/util/buildflags"
@@ -110,6 +111,9 @@ func (j *job) once(ctx context.Context) (res Result, err error) {
 	defer done()
 	shares := []share{{node: nodes[0]}}
 	if len(j.r.Platforms) > 0 {
+		if j.r.RunsNothing {
+			nodes = withAll(nodes, j.r.Platforms)
+		}
 		if shares, err = assign(nodes, j.r.Platforms, j.b.info); err != nil {
 			return Result{}, err
 		}
@@ -185,7 +189,7 @@ func (j *job) buildOptions(s share) (bxbuild.Options, error) {
 		BuildArgs:              j.args(),
 		CacheFrom:              from,
 		CacheTo:                to,
-		Exports:                j.exports(),
+		Exports:                j.exports(s),
 		Labels:                 r.Labels,
 		NoCache:                r.NoCache,
 		Platforms:              s.platforms,
@@ -241,11 +245,11 @@ func (r Request) attestations() map[string]*string {
 }
 
 // exports say where the result goes.
-func (j *job) exports() []client.ExportEntry {
+func (j *job) exports(s share) []client.ExportEntry {
 	r := j.r
 	switch {
 	case len(r.PushTo) > 0:
-		return j.pushes()
+		return j.pushes(s)
 	case r.Local != "":
 		attrs := map[string]string{}
 		if !r.Epoch.IsZero() {
@@ -253,7 +257,7 @@ func (j *job) exports() []client.ExportEntry {
 		}
 		return []client.ExportEntry{{Type: client.ExporterLocal, Attrs: attrs, OutputDir: r.Local}}
 	case r.OCI != "":
-		return []client.ExportEntry{{Type: client.ExporterOCI, Attrs: r.imageAttrs(), Output: writeTo(r.OCI)}}
+		return []client.ExportEntry{{Type: client.ExporterOCI, Attrs: r.imageAttrs(s), Output: writeTo(r.OCI)}}
 	case r.Load != "":
 		return []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{"name": r.Load}}}
 	}
@@ -262,7 +266,7 @@ func (j *job) exports() []client.ExportEntry {
 
 // pushes are one export for the registries that BuildKit must trust, and one
 // for those that it need not.
-func (j *job) pushes() []client.ExportEntry {
+func (j *job) pushes(s share) []client.ExportEntry {
 	var safe, insecure []string
 	for _, repository := range j.r.PushTo {
 		if j.b.insecure(repository) {
@@ -276,7 +280,7 @@ func (j *job) pushes() []client.ExportEntry {
 		if len(names) == 0 {
 			continue
 		}
-		attrs := j.r.imageAttrs()
+		attrs := j.r.imageAttrs(s)
 		attrs["name"] = strings.Join(names, ",")
 		attrs["push"] = "true"
 		attrs["push-by-digest"] = "true"
@@ -289,7 +293,7 @@ func (j *job) pushes() []client.ExportEntry {
 	return out
 }
 
-func (r Request) imageAttrs() map[string]string {
+func (r Request) imageAttrs(s share) map[string]string {
 	attrs := map[string]string{"oci-mediatypes": "true"}
 	if !r.Epoch.IsZero() && !r.Dated {
 		attrs["rewrite-timestamp"] = "true"
@@ -297,6 +301,15 @@ func (r Request) imageAttrs() map[string]string {
 	for k, v := range r.Annotations {
 		attrs[exptypes.AnnotationIndexKey(k)] = v
 		attrs[exptypes.AnnotationManifestKey(nil, k)] = v
+	}
+	for p, annotations := range r.ManifestAnnotations {
+		on := theirs(p)
+		if !slices.ContainsFunc(s.platforms, platforms.OnlyStrict(on).Match) { // another node's
+			continue
+		}
+		for k, v := range annotations {
+			attrs[exptypes.AnnotationManifestKey(&on, k)] = v
+		}
 	}
 	return attrs
 }

@@ -210,6 +210,19 @@ func assign(nodes []bootedNode, wanted []release.Platform, info Info) ([]share, 
 	return slices.DeleteFunc(byNode, func(s share) bool { return len(s.platforms) == 0 }), nil
 }
 
+// withAll gives the first node the platforms that no node has.
+func withAll(nodes []bootedNode, wanted []release.Platform) []bootedNode {
+	nodes = slices.Clone(nodes)
+	first := &nodes[0]
+	for _, w := range wanted {
+		p := theirs(w)
+		if !slices.ContainsFunc(nodes, func(n bootedNode) bool { return n.rank(p) > 0 }) {
+			first.has = append(slices.Clone(first.has), p)
+		}
+	}
+	return nodes
+}
+
 // rank is how good a node is for a platform; 0 when it can't build for it.
 func (n bootedNode) rank(p ocispecs.Platform) int {
 	is := func(have ocispecs.Platform) bool { return platforms.OnlyStrict(have).Match(p) }

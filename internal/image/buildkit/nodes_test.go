@@ -1,6 +1,7 @@
 package buildkit
 
 import (
+	"encoding/json"
 	"io"
 	"net"
 	"path/filepath"
@@ -71,7 +72,9 @@ func TestTwoNodes(t *testing.T) {
 	r := Request{
 		Name: "hello", Dockerfile: []byte(scratch), Context: scratchContext(t), Epoch: epoch,
 		Platforms:   parsed(t, "linux/arm64", "linux/amd64", "linux/arm/v6", "linux/386"),
-		Annotations: map[string]string{"a": "b"}, PushTo: []string{registry + "/nodes/hello", registry + "/nodes/second"},
+		Annotations: map[string]string{"a": "b"}, ManifestAnnotations: map[release.Platform]map[string]string{
+			{OS: "linux", Arch: "arm64"}: {"on": "arm64"}, {OS: "linux", Arch: "arm", Variant: "v6"}: {"on": "arm"}},
+		PushTo: []string{registry + "/nodes/hello", registry + "/nodes/second"},
 	}
 	both, err := b.Build(t.Context(), r)
 	if err != nil {
@@ -89,6 +92,13 @@ func TestTwoNodes(t *testing.T) {
 			t.Errorf("%s: %d %s", repo, status, body)
 		}
 		hasNoTag(t, registry, repo)
+	}
+	for i, want := range []string{"arm64", "", "arm", ""} {
+		var m ocispecs.Manifest
+		_, body := get(t, "http://"+registry+"/v2/nodes/hello/manifests/"+both.Manifests[i].Digest)
+		if err := json.Unmarshal([]byte(body), &m); err != nil || m.Annotations["on"] != want || m.Annotations["a"] != "b" {
+			t.Errorf("%s: annotations %v, %v", both.Manifests[i].Platform, m.Annotations, err)
+		}
 	}
 	toFirst.Store(0)
 	toSecond.Store(0)

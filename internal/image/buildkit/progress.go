@@ -260,7 +260,7 @@ var script = regexp.MustCompile(`^RUN \["sh", "-[a-z]+", "# ([^\\"]+)`)
 var flags = regexp.MustCompile(`^([A-Z]+)(?: --[a-z]+(?:=\S+)?)+ `)
 
 // setUp is what a shell script begins with to get ready.
-var setUp = regexp.MustCompile(`^RUN (?:(?:set -[a-z]+|eval "[^"]*"|export [^;]*|mkdir [^;]*|case [^;]+ in .*? esac); )+`)
+var setUp = regexp.MustCompile(`^RUN (?:(?:set -[a-z]+|eval "[^"]*"|export [^;]*|mkdir [^;]*|[a-z]+=[^;]*|case [^;]+ in .*? esac); )+`)
 
 // stepPlatform is the platform in a step's name, if it has one.
 func stepPlatform(name string) string {

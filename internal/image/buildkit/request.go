@@ -37,17 +37,22 @@ type Request struct {
 	Args          map[string]string
 	Labels        map[string]string
 	Annotations   map[string]string // of the index and of every manifest
-	Secrets       []release.ImageSecret
-	CacheFrom     []string // a registry's reference, or type=…,…
-	CacheTo       []string
-	SBOM          string    // "", "default", or the scanner's reference
-	Provenance    string    // "", "min" or "max"
-	Epoch         time.Time // SOURCE_DATE_EPOCH: no file of a layer is younger; zero: no bound
+	// ManifestAnnotations are further ones of one platform's manifest.
+	ManifestAnnotations map[release.Platform]map[string]string
+	Secrets             []release.ImageSecret
+	CacheFrom           []string // a registry's reference, or type=…,…
+	CacheTo             []string
+	SBOM                string    // "", "default", or the scanner's reference
+	Provenance          string    // "", "min" or "max"
+	Epoch               time.Time // SOURCE_DATE_EPOCH: no file of a layer is younger; zero: no bound
 	// Dated says that every file and folder of the contexts carries Epoch
 	// already and that no step makes others, so that layers need not be packed
 	// a second time to take younger times out.
 	Dated   bool
 	NoCache bool
+	// RunsNothing says that no step runs a program of the platforms, so that any
+	// builder can build for any.
+	RunsNothing bool
 	// WarningMark begins lines of a step's output that are warnings, ErrorMark
 	// a last line that says all that there is to say; empty: none does.
 	WarningMark, ErrorMark string

@@ -30,7 +30,7 @@ func (m *Maker) Check(ctx context.Context, img release.PlanImage, source string)
 	} else if _, err := m.recipe(ctx, image.Order{Image: img, Source: source}); err != nil {
 		return err
 	}
-	if !way.Buildx {
+	if !way.Buildx || img.Kind == release.ImageOfBuilds { // which runs nothing
 		return nil
 	}
 	b, err := m.need(ctx, "image "+img.ID)
@@ -49,10 +49,13 @@ func (m *Maker) Make(ctx context.Context, o image.Order) (release.MadeImage, err
 	if err != nil {
 		return release.MadeImage{}, err
 	}
-	if !way.Buildx {
-		return m.assembled(ctx, o)
+	switch {
+	case o.Image.Kind != release.ImageOfBuilds:
+		return m.built(ctx, o)
+	case way.Buildx:
+		return m.throughBuildKit(ctx, o)
 	}
-	return m.built(ctx, o)
+	return m.assembled(ctx, o)
 }
 
 // Dockerfile is what the builder would be given for an image.
@@ -104,7 +107,7 @@ func (m *Maker) request(o image.Order, r recipe.Recipe, from *places) buildkit.R
 	maps.Copy(args, img.Args)
 	req := buildkit.Request{
 		Name: img.ID, Stage: o.Stage, Dockerfile: r.Dockerfile, Path: r.Path, Ignore: r.Ignore,
-		Context: from.context, NamedContexts: from.named, Dated: dated(img),
+		Context: from.context, NamedContexts: from.named,
 		Platforms: img.Platforms, Target: img.Target, Args: args, Annotations: img.Annotations,
 		Secrets: img.Secrets, CacheFrom: img.Cache.From, CacheTo: img.Cache.To,
 		SBOM: img.SBOM, Provenance: img.Provenance, Epoch: o.Time, NoCache: o.NoCache,

@@ -14,8 +14,6 @@ func (m *Maker) recipe(ctx context.Context, o image.Order) (recipe.Recipe, error
 	files := os.DirFS(o.Source)
 	options := recipe.Options{Project: o.Project, Seed: recipe.Seed{GoModCache: o.GoModCache, CargoHome: o.CargoHome}}
 	switch o.Image.Kind {
-	case release.ImageOfBuilds:
-		return recipe.Builds(o.Image, names(o), files)
 	case release.ImageOfDockerfile:
 		return recipe.Dockerfile(o.Image, files)
 	case release.ImageOfS2I:

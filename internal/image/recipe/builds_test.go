@@ -14,7 +14,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/release"
 )
 
-// TestConfig: the settings of an image of builds, whichever way it is made.
+// TestConfig: the settings of an image of builds.
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	img := builds()
@@ -78,15 +78,6 @@ func TestFiles(t *testing.T) {
 		img.Files = []string{pattern}
 		_, err := recipe.Files(img, fsys)
 		fails(t, err, words...)
-	}
-}
-
-// TestBuildsNames: a binary's name can't be more than a name.
-func TestBuildsNames(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"a b", "../x", "a\nRUN id", "", "$HOME"} {
-		_, err := recipe.Builds(builds(), []string{name}, tree(t))
-		fails(t, err, "binary")
 	}
 }
 

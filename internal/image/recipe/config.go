@@ -11,8 +11,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/release"
 )
 
-// ImageConfig is what an image says over its base: the same however the image
-// is made.
+// ImageConfig is what an image says over its base.
 type ImageConfig struct {
 	User         string
 	WorkingDir   string   // empty: the base's
@@ -99,9 +98,9 @@ func (d *document) from(flags, reference, stage string) {
 }
 
 // rootfs writes the COPYs of RootFS.
-func (d *document) rootfs(link string) {
+func (d *document) rootfs() {
 	for _, owner := range owners(RootFS()) {
-		flags := link + "--from=" + ContextRootFS
+		flags := "--from=" + ContextRootFS
 		if owner != 0 {
 			flags += fmt.Sprintf(" --chown=%d:%d", owner, owner)
 		}

@@ -66,9 +66,6 @@ func kinds(fsys fstest.MapFS, o recipe.Options) map[string]func(like release.Pla
 		return img
 	}
 	return map[string]func(release.PlanImage) (recipe.Recipe, error){
-		"builds": func(like release.PlanImage) (recipe.Recipe, error) {
-			return recipe.Builds(set(builds(), like), []string{"hello"}, fsys)
-		},
 		"dockerfile": func(like release.PlanImage) (recipe.Recipe, error) {
 			return recipe.Dockerfile(set(release.PlanImage{Kind: release.ImageOfDockerfile, Dockerfile: "Dockerfile"}, like), fsys)
 		},

@@ -1,6 +1,7 @@
-// Package recipe makes the Dockerfiles of images in memory: of binaries, of
-// sources, of sources for a Source-to-Image builder, and the user's own,
-// checked. It reads files through an fs.FS and does nothing else.
+// Package recipe says what is in images: it makes Dockerfiles in memory, of
+// sources and of sources for a Source-to-Image builder, checks the user's own,
+// and lists what an image of binaries has. It reads files through an fs.FS and
+// does nothing else.
 package recipe
 
 import (
@@ -59,11 +60,56 @@ type Seed struct {
 
 // Names of the named contexts.
 const (
-	ContextBinaries   = "binaries"   // what Upon gives, in a folder <Platform.Slug> for each platform; given by the caller
 	ContextRootFS     = "rootfs"     // what an image from scratch has
 	ContextGoModCache = "gomodcache" // Seed.GoModCache
 	ContextCargoHome  = "cargohome"  // Seed.CargoHome
 )
+
+// finish gives the recipe its text and its .dockerignore.
+func (r Recipe) finish(img release.PlanImage, context fs.FS, d *document, ignores ...string) (Recipe, error) {
+	var err error
+	if r.Dockerfile, err = d.end(); err != nil {
+		return Recipe{}, err
+	}
+	i, err := newIgnoring(context, ignores...)
+	if err != nil {
+		return Recipe{}, err
+	}
+	if img.Kind == release.ImageOfSource {
+		i.add("the history is no source", "**/.git")
+	}
+	if err := i.environment(img, context); err != nil {
+		return Recipe{}, err
+	}
+	r.Ignore = i.text.Bytes()
+	if img.Kind == release.ImageOfSource {
+		r.Warnings = append(r.Warnings, i.leftOut(img)...)
+	}
+	return r, nil
+}
+
+// environmentFiles copies them into the working directory of a development
+// image.
+func (d *document) environmentFiles(img release.PlanImage, context fs.FS) error {
+	if !img.Development {
+		return nil
+	}
+	files, err := EnvironmentFiles(img, context)
+	at := path.Join("/", img.Workdir)
+	in := at
+	for _, p := range files {
+		to := path.Join(at, p)
+		if path.Dir(to) != in { // a folder that COPY makes would have the file's mode
+			in = path.Dir(to)
+			d.workdir(in)
+		}
+		d.copy("--chmod=0644", "/"+p, to)
+	}
+	if in != at {
+		d.workdir(at)
+	}
+	return err
+}
 
 // open gives the folder of the repository that is an image's context.
 func open(repository fs.FS, img release.PlanImage) (fs.FS, error) {

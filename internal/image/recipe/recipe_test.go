@@ -182,15 +182,6 @@ func TestGolden(t *testing.T) {
 	seeded := recipe.Options{Project: "hello", Seed: recipe.Seed{GoModCache: "/home/u/go/pkg/mod", CargoHome: "/home/u/.cargo"}}
 	builder := recipe.BuilderImage{User: "1001", Workdir: "/opt/app", Labels: map[string]string{"io.openshift.s2i.scripts-url": "image:///usr/libexec/s2i"}}
 	for name, make := range map[string]func() (recipe.Recipe, error){
-		"builds-scratch": func() (recipe.Recipe, error) {
-			return recipe.Builds(builds(), []string{"hello"}, tree(t))
-		},
-		"builds-base": func() (recipe.Recipe, error) {
-			return recipe.Builds(with(builds(), func(img *release.PlanImage) {
-				img.Base, img.Files, img.Workdir, img.Port = "registry.example/base:1", []string{"etc", "*.md"}, "/data", 80
-				img.Env, img.Cmd = map[string]string{"MODE": "a \"b\" $c"}, []string{"--listen", "$PORT"}
-			}), []string{"hello", "hello-admin"}, tree(t, "etc/hello.conf", "", "README.md", "", "a b.md", "", "etc/.env", "S=1", ".dockerignore", "README.md\n"))
-		},
 		"dockerfile": func() (recipe.Recipe, error) {
 			return recipe.Dockerfile(release.PlanImage{ID: "x", Kind: release.ImageOfDockerfile, Dockerfile: "docker/Dockerfile"},
 				tree(t, "docker/Dockerfile", "FROM alpine\nCOPY . /\n", ".dockerignore", "*.log", ".env.example", "", "config/.env", "S=1"))

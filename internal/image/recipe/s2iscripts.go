@@ -101,7 +101,7 @@ func (s *s2i) runtime() error {
 	d.from("", s.plan.RuntimeImage, "")
 	if scratch(s.plan.RuntimeImage) {
 		s.recipe.Contexts[ContextRootFS] = rootfsContext()
-		d.rootfs("")
+		d.rootfs()
 	}
 	img := s.img
 	if img.Workdir == "" {

@@ -224,7 +224,7 @@ func (s *source) runtime(l language, program string) error {
 	d.from("", s.plan.RuntimeImage, "")
 	if scratch(s.plan.RuntimeImage) {
 		s.recipe.Contexts[ContextRootFS] = rootfsContext()
-		d.rootfs("")
+		d.rootfs()
 	}
 	img := s.img
 	img.Workdir = s.workdir()
