@@ -40,6 +40,9 @@ would: the tag at HEAD, or HEAD on its branch. Classes that can never match are 
 
 func (a *app) classify(ctx context.Context, tags []string, explain bool) error {
 	given := a.givenTags(tags)
+	if a.step != nil {
+		given = nil // a step's stdin is nobody's
+	}
 	classes, ev, err := a.classes(ctx, given == nil)
 	if err != nil {
 		return err
@@ -47,6 +50,11 @@ func (a *app) classify(ctx context.Context, tags []string, explain bool) error {
 	classifier, err := release.NewClassifier(classes)
 	if err != nil {
 		return err
+	}
+	if a.step != nil {
+		d, err := classifier.Classify(ev)
+		outcome := map[bool]release.Outcome{true: release.Skipped, false: release.Planned}[d.Skip]
+		return a.shown(release.Report{Schema: release.ReportSchema, Outcome: outcome, Decision: d}, err, nil)
 	}
 	out := bufio.NewWriterSize(a.out, 64<<10)
 	w := &decisionWriter{w: out, json: a.json, explain: explain}

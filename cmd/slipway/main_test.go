@@ -15,7 +15,8 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"slipway": main,
-		"peek":    peek,
+		"peek":    func() { os.Exit(peek()) },
+		"output":  func() { os.Exit(output()) },
 	})
 }
 
@@ -45,9 +46,14 @@ var goCaches = sync.OnceValues(func() (env []string, err error) {
 // machine's user.
 func cleanEnv(t *testing.T, home string) []string {
 	t.Helper()
+	// Processes that are killed leave their files behind.
+	tmp := filepath.Join(home, "tmp")
+	if err := os.MkdirAll(tmp, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	return append(goEnv(t),
 		"GORACE=atexit_sleep_ms=0", // else every run ends with a second's sleep
-		"PATH="+os.Getenv("PATH"), "HOME="+home, "XDG_CACHE_HOME="+filepath.Join(home, "cache"), "TMPDIR="+os.TempDir(),
+		"PATH="+os.Getenv("PATH"), "HOME="+home, "XDG_CACHE_HOME="+filepath.Join(home, "cache"), "TMPDIR="+tmp,
 		"GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_SYSTEM="+os.DevNull, "GIT_TERMINAL_PROMPT=0",
 		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.org", "GIT_AUTHOR_DATE=2024-03-01T10:00:00Z",
 		"GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.org", "GIT_COMMITTER_DATE=2024-03-01T10:00:00Z",

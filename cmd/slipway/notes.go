@@ -56,6 +56,9 @@ func (a *app) notes(ctx context.Context, limit int) error {
 	if err != nil {
 		return err
 	}
+	if a.step != nil {
+		return a.shown(release.Report{Schema: release.ReportSchema, Outcome: release.Planned, Plan: &p, PlanHash: p.Hash(), Notes: text}, nil, nil)
+	}
 	if a.json {
 		enc := json.NewEncoder(a.out)
 		enc.SetEscapeHTML(false)

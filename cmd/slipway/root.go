@@ -22,11 +22,18 @@ type app struct {
 	json                bool
 	dist                string
 	builder             string
+	class               string
+
+	step *workflowStep // the workflow's step that asks; nil: a person or a script does
 }
 
 func execute(ctx context.Context, args []string, s streams, getenv func(string) string) error {
 	a := &app{streams: s, getenv: getenv}
-	root := a.root()
+	return a.execute(ctx, args)
+}
+
+func (a *app) execute(ctx context.Context, args []string) error {
+	s, root := a.streams, a.root()
 	root.SetArgs(args)
 	root.SetIn(s.in)
 	root.SetOut(s.out)
@@ -60,7 +67,7 @@ func (a *app) root() *cobra.Command {
 	f.StringVarP(&a.config, "config", "c", "", "config file (default .slipway.yaml of the commit)")
 	root.AddGroup(&cobra.Group{ID: "release", Title: "Release:"}, &cobra.Group{ID: "look", Title: "Look before:"}, &cobra.Group{ID: "setup", Title: "Set up:"})
 	for group, commands := range map[string][]*cobra.Command{
-		"release": {a.releaseCommand(), a.buildCommand(), a.imageCommand(), a.rehearseCommand()},
+		"release": {a.releaseCommand(), a.buildCommand(), a.testCommand(), a.imageCommand(), a.rehearseCommand()},
 		"look":    {a.planCommand(), a.classifyCommand(), a.notesCommand(), a.checkCommand()},
 		"setup":   {a.initCommand(), a.schemaCommand(), a.cacheCommand(), a.versionCommand()},
 	} {
@@ -70,6 +77,9 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
+	c := a.actionCommand()
+	c.RunE = a.beginning(c.RunE)
+	root.AddCommand(c)
 	return root
 }
 
@@ -98,6 +108,7 @@ func (a *app) which(cmd *cobra.Command) {
 	f.StringVar(&a.tag, "tag", "", "tag to release (default: the tag at HEAD, if there is one)")
 	f.StringVar(&a.commit, "commit", "", "commit to release (default: HEAD)")
 	f.StringVar(&a.branch, "branch", "", "branch that the commit is on")
+	f.StringVar(&a.class, "class", "", "go on only when it is of this class, such as stable")
 	cmd.MarkFlagsMutuallyExclusive("tag", "branch")
 }
 

@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 			"published":  cmdPublished,
 			"foreign":    cmdForeign,
 			"git-commit": cmdGitCommit,
+			"event":      cmdEvent,
 		},
 	})
 }

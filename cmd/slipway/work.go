@@ -56,6 +56,7 @@ type goal struct {
 	rebuild    bool
 	skipChecks bool
 	platforms  []release.Platform
+	merge      bool
 }
 
 // work takes the request to its goal and shows the Report: the whole of the
@@ -67,6 +68,13 @@ func (a *app) work(ctx context.Context, g goal) error {
 
 // shown gives the Report to a machine or, by text, to a person.
 func (a *app) shown(r release.Report, err error, text func()) error {
+	if a.step != nil {
+		a.step.report = r
+		if err == nil {
+			report.Text(a.step.call.Out, r)
+		}
+		return err
+	}
 	if !a.json {
 		if err == nil {
 			text()
@@ -91,12 +99,12 @@ func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 	if err != nil {
 		return none, err
 	}
-	if g.to == engine.ToBuild || g.snapshot {
+	if g.to == engine.ToBuild || g.to == engine.ToTest || g.snapshot {
 		l.target = nil // nothing of a build depends on where it would go
 	}
 	show, done := progress.Discard, func() {}
 	if g.to != engine.ToPlan {
-		show, done = progress.For(a.err)
+		show, done = a.reporter()
 	}
 	defer done()
 
@@ -127,8 +135,8 @@ func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 		Connect: func(ctx context.Context) (forge.Forge, error) { return a.connect(ctx, l.target, show) },
 		Store:   state.OpenDir(filepath.Join(l.repo.CommonDir(), "slipway", "state"))}
 	r, err := e.Run(ctx, engine.Request{
-		Event: l.project.Event, Config: cfg, Target: l.target, Goal: g.to, Snapshot: g.snapshot,
-		Platforms: g.platforms, SkipChecks: g.skipChecks, Rebuild: g.rebuild, Dist: a.distFolder(l.repo), Source: source,
+		Event: l.project.Event, Class: a.class, Config: cfg, Target: l.target, Goal: g.to, Snapshot: g.snapshot,
+		Platforms: g.platforms, Merge: g.merge, SkipChecks: g.skipChecks, Rebuild: g.rebuild, Dist: a.distFolder(l.repo), Source: source,
 	})
 	a.warn(r.Warnings)
 	r.Warnings = append(l.project.Warnings, r.Warnings...)

@@ -27,6 +27,9 @@ func (r *run) commit(ctx context.Context, p release.Plan, m made, s staged, j *j
 	if err := r.verifyImages(ctx, m.images); err != nil {
 		return forge.Release{}, err
 	}
+	if err := check.dropParts(ctx, draft); err != nil {
+		return forge.Release{}, err
+	}
 	if err = r.moveTags(ctx, p, m.images, j); err == nil {
 		var done forge.Release
 		if done, err = r.publish(ctx, p, check, draft); err == nil {

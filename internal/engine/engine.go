@@ -34,13 +34,18 @@ type Goal int
 
 const (
 	ToPlan    Goal = iota // say what would exist: a dry run
+	ToTest                // run all checks, with the binaries that some of them need
 	ToBuild               // make the artifacts
-	ToRelease             // publish them
+	ToPart                // build some platforms, for another machine to make the release of
+	ToStage               // the same, and leave the binaries in the release's draft
+	ToRelease             // publish it
 )
 
 // Request is one event and what to do about it.
 type Request struct {
-	Event  release.Event
+	Event release.Event
+	// Class lets only an event of this class go on; empty means any.
+	Class  string
 	Config release.Config // completed: every default filled in
 	Target *release.Target
 	Goal   Goal
@@ -50,6 +55,9 @@ type Request struct {
 	// Platforms builds only these; empty means all. It can't go as far as
 	// ToRelease.
 	Platforms []release.Platform
+	// Merge makes the release of the parts that others have left, on disk or
+	// in the draft, and builds no binary itself.
+	Merge bool
 	// SkipChecks leaves the checks out; it can't go as far as ToRelease.
 	SkipChecks bool
 	// Rebuild makes everything anew, even what is there and unchanged.
@@ -94,14 +102,19 @@ func (r *run) way(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.imageWays(ctx, p); err != nil {
+	if r.partial() {
+		_, _, err = p.Only(r.req.Platforms)
+	} else {
+		err = r.imageWays(ctx, p)
+	}
+	if err != nil {
 		return err
 	}
 	if r.report.Outcome = release.Planned; r.req.Goal == ToPlan {
 		return nil
 	}
 	var repo forge.Repository
-	if r.req.Goal == ToRelease {
+	if r.req.Goal == ToRelease || r.req.Goal == ToStage {
 		var done *forge.Release
 		if repo, done, err = r.preflighted(ctx, p); err != nil || done != nil {
 			return err
@@ -110,6 +123,12 @@ func (r *run) way(ctx context.Context) error {
 	j, err := openJournal(ctx, r.Store, p)
 	if err != nil {
 		return err
+	}
+	if r.partial() {
+		return r.makeParts(ctx, p, j)
+	}
+	if r.req.Goal == ToTest {
+		return r.test(ctx, p, j)
 	}
 	m, err := r.make(ctx, p, repo.Limits, j)
 	if err != nil {
@@ -127,6 +146,9 @@ func (r *run) way(ctx context.Context) error {
 	}
 	return err
 }
+
+// partial reports whether only a part of the release is asked for.
+func (r *run) partial() bool { return r.req.Goal == ToPart || r.req.Goal == ToStage }
 
 // publishedByAnother looks, after a failure, whether a run elsewhere has
 // published this very plan meanwhile: then all is well.
@@ -152,7 +174,12 @@ func (r *run) classify(ctx context.Context) (release.Decision, error) {
 		if d, err = release.Classify(r.req.Event, r.req.Config); err != nil {
 			return "", err
 		}
-		if r.req.Snapshot || d.Skip && r.req.Goal == ToBuild {
+		if only := r.req.Class; only != "" && !d.Skip && d.Class != only {
+			d = release.Decision{Skip: true, Tag: d.Tag, Branch: d.Branch, Commit: d.Commit,
+				Reason: fmt.Sprintf("it is %s (%s), and only %s was asked for", d.Class, d.Reason, only)}
+			return d.Reason, nil
+		}
+		if r.req.Snapshot || d.Skip && (r.req.Goal == ToBuild || r.req.Goal == ToTest) {
 			if d, err = r.snapshot(ctx); err != nil {
 				return "", err
 			}
@@ -199,7 +226,7 @@ func countImages(p release.Plan) string {
 // plan tells of, gets it and plans again.
 func (r *run) newPlan(ctx context.Context, d release.Decision) (release.Plan, error) {
 	var facts release.ImageFacts
-	if r.req.Goal == ToBuild || r.req.Snapshot {
+	if r.req.Goal == ToBuild || r.req.Goal == ToTest || r.req.Snapshot {
 		r.req.Config.Images = nil // an image lies in registries, and nothing goes there
 	}
 	if len(r.req.Config.Images) > 0 {
@@ -208,6 +235,10 @@ func (r *run) newPlan(ctx context.Context, d release.Decision) (release.Plan, er
 			return release.Plan{}, err
 		}
 	}
+	platforms := r.req.Platforms
+	if r.partial() {
+		platforms = nil // a part is of the whole release's plan
+	}
 	for {
 		h, err := r.history(ctx, d)
 		if err != nil {
@@ -215,9 +246,9 @@ func (r *run) newPlan(ctx context.Context, d release.Decision) (release.Plan, er
 		}
 		p, err := release.NewPlan(release.PlanInput{
 			Event: r.req.Event, Decision: d, Config: r.req.Config, History: h,
-			Target: r.req.Target, Snapshot: r.req.Snapshot, Platforms: r.req.Platforms, Images: facts,
+			Target: r.req.Target, Snapshot: r.req.Snapshot, Platforms: platforms, Images: facts,
 		})
-		if err != nil || r.req.Goal == ToBuild {
+		if err != nil || r.req.Goal == ToBuild || r.req.Goal == ToTest {
 			return p, err
 		}
 		whole, err := r.Repo.Complete(ctx, p.Notes.From, p.Notes.To)
@@ -243,6 +274,9 @@ func (r *run) preflighted(ctx context.Context, p release.Plan) (repo forge.Repos
 			r.report.Outcome = release.Unchanged
 			r.report.Release = forgeRelease(*done)
 			return "published already and equal to the plan", r.tagPublished(ctx, p, *done)
+		}
+		if r.req.Goal == ToStage {
+			return fmt.Sprintf("%s takes parts of %s", p.Target, p.Tag), nil
 		}
 		if err := r.checkImages(ctx, p); err != nil {
 			return "", err

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/slipway-dev/slipway/internal/build"
 	"github.com/slipway-dev/slipway/internal/forge"
@@ -38,7 +39,12 @@ func (r *run) make(ctx context.Context, p release.Plan, limits forge.Limits, j *
 	if err := r.check(ctx, p, source, nil, j); err != nil {
 		return made{}, err
 	}
-	binaries, err := r.binaries(ctx, p, source)
+	var binaries []release.Binary
+	if r.req.Merge {
+		binaries, err = r.merged(ctx, p)
+	} else {
+		binaries, err = r.binaries(ctx, p, source)
+	}
 	if err != nil {
 		return made{}, err
 	}
@@ -88,7 +94,7 @@ func (r *run) check(ctx context.Context, p release.Plan, source string, binaries
 			steps = append(steps, s)
 		}
 	}
-	if len(steps) == 0 || r.req.SkipChecks || after && r.req.Goal != ToRelease && !r.req.Snapshot {
+	if len(steps) == 0 || r.req.SkipChecks || after && r.req.Goal == ToBuild && !r.req.Snapshot {
 		return nil
 	}
 	identity := checksIdentity(steps, binaries)
@@ -109,6 +115,29 @@ func (r *run) check(ctx context.Context, p release.Plan, source string, binaries
 		return err
 	}
 	return j.passed(ctx, identity)
+}
+
+// test runs every check, with the binaries that some of them are run on.
+func (r *run) test(ctx context.Context, p release.Plan, j *journal) error {
+	source, err := r.req.Source(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.check(ctx, p, source, nil, j); err != nil {
+		return err
+	}
+	r.report.Outcome = release.Checked
+	if !slices.ContainsFunc(p.Steps, func(s release.PlanStep) bool { return s.Release }) {
+		return nil
+	}
+	if err := ignored(r.req.Dist); err != nil {
+		return err
+	}
+	binaries, err := r.binaries(ctx, p, source)
+	if err != nil {
+		return err
+	}
+	return r.check(ctx, p, source, binaries, j)
 }
 
 func summary(results []release.StepResult) string {

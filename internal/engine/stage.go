@@ -64,7 +64,7 @@ func (s *stager) fill(ctx context.Context) error {
 	ours := s.ours(ctx, draft)
 	moves := reconcile(s.made.artifacts, draft.Assets, s.journal.read(), ours)
 	for _, m := range moves {
-		if m.action == leave {
+		if m.action == leave && !release.IsPart(m.asset.Name) {
 			s.Progress.Note(fmt.Sprintf("the draft holds %s, which this release did not make; it is left as it is", m.asset.Name))
 		}
 	}

@@ -16,6 +16,7 @@ const (
 	KindDigests   ArtifactKind = "digests"   // digests.txt, of the images
 	KindNotes     ArtifactKind = "notes"     // the full notes, when the forge's limit cut them
 	KindManifest  ArtifactKind = "manifest"  // slipway.json
+	KindPart      ArtifactKind = "part"      // binaries of one platform, of a split build; never published
 )
 
 // Artifact is a file that exists on disk and will be an asset of the release.

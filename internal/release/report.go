@@ -10,6 +10,7 @@ const (
 	Unchanged Outcome = "unchanged" // it was published before and is equal: nothing to do
 	Planned   Outcome = "planned"   // a dry run: nothing was done
 	Built     Outcome = "built"     // artifacts lie on disk, nothing was published
+	Checked   Outcome = "checked"   // every check passed, nothing was published
 	Skipped   Outcome = "skipped"   // the event asks for nothing; Decision.Reason says why
 	Stopped   Outcome = "failed"    // Error says why; nothing that was public has changed
 )

@@ -36,7 +36,11 @@ func Text(w io.Writer, r release.Report) {
 		fmt.Fprintf(w, "built %s %s; nothing was published\n", r.Plan.Project, r.Plan.Version)
 		assets(w, r)
 	case release.Planned:
-		Plan(w, r)
+		if r.Plan != nil {
+			Plan(w, r)
+		}
+	case release.Checked:
+		fmt.Fprintf(w, "%s %s passes its checks\n", r.Plan.Project, r.Plan.Version)
 	case release.Skipped:
 		fmt.Fprintf(w, "nothing to release: %s\n", r.Decision.Reason)
 	}
