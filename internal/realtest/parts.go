@@ -10,6 +10,8 @@ import (
 // for a Go program, in parts/NAME/go.mod.
 const (
 	giteaVersion     = "1.27.3"
+	runnerVersion    = "1.0.8"
+	actVersion       = "0.2.89"
 	buildkitVersion  = "0.33.1"
 	buildxVersion    = "0.37.2"
 	baseImageVersion = "1"
@@ -17,6 +19,7 @@ const (
 	linterVersion    = "2.15.0"
 	openAPIVersion   = "23.0.2"
 	fixturesVersion  = "23.1.2"
+	webhooksVersion  = "7.6.1"
 )
 
 func giteaPart() Part {
@@ -27,6 +30,31 @@ func giteaPart() Part {
 		ldflags: "-s -w -X main.Version=" + giteaVersion,
 		static:  []string{"templates", "options", "public"},
 	}.part("gitea", giteaVersion)
+}
+
+func runnerPart() Part {
+	return goTool{
+		folder:  "runner",
+		pkg:     "gitea.com/gitea/runner",
+		bin:     "runner",
+		ldflags: "-s -w",
+	}.part("gitea-runner", runnerVersion)
+}
+
+func actPart() Part {
+	return goTool{
+		folder:  "act",
+		pkg:     "github.com/nektos/act",
+		bin:     "act",
+		ldflags: "-s -w",
+	}.part("act", actVersion)
+}
+
+// Act returns the path of act, which carries out GitHub's workflow files on
+// this machine's dockerd (Docker).
+func Act(t testing.TB) string {
+	t.Helper()
+	return filepath.Join(need(t, actPart()), "act")
 }
 
 func buildkitdPart() Part {
@@ -72,6 +100,14 @@ func fixturesPart() Part {
 	}.part("octokit-fixtures", fixturesVersion)
 }
 
+func webhooksPart() Part {
+	return npmPackage{
+		name:      "@octokit/webhooks-examples",
+		integrity: "sha512-De6U3XB6O3DtCa7bKgCMzTHdeopqqZ6SNivMYJnK65ierKL1AnNIA0tkRYCRS7lwGT792d+Ps1WbfHlso6MynQ==",
+		keep:      []string{"README.md", "package.json", "api.github.com", "ghes-35"},
+	}.part("octokit-webhooks-examples", webhooksVersion)
+}
+
 // NamedPart is a part and the variable by which scripts and tests learn where
 // it lies.
 type NamedPart struct {
@@ -85,12 +121,15 @@ func Parts() []NamedPart {
 	return []NamedPart{
 		{giteaPart(), "SLIPWAY_GITEA", "gitea"},
 		{buildkitdPart(), "SLIPWAY_BUILDKITD", "buildkitd"},
+		{runnerPart(), "SLIPWAY_GITEA_RUNNER", "runner"},
+		{actPart(), "SLIPWAY_ACT", "act"},
 		{buildxPart(), "SLIPWAY_BUILDX_COMMAND", "buildx"},
 		{toolchainPart(), "SLIPWAY_TOOLCHAIN_IMAGE", ""},
 		{baseImagePart(), "SLIPWAY_BASE_IMAGE", ""},
 		{linterPart(), "SLIPWAY_GOLANGCI_LINT", "golangci-lint"},
 		{openAPIPart(), "SLIPWAY_OCTOKIT_OPENAPI", ""},
 		{fixturesPart(), "SLIPWAY_OCTOKIT_FIXTURES", ""},
+		{webhooksPart(), "SLIPWAY_OCTOKIT_WEBHOOKS", ""},
 	}
 }
 
@@ -106,6 +145,14 @@ func GitHubOpenAPI(t testing.TB) string {
 func GitHubFixtures(t testing.TB) string {
 	t.Helper()
 	return filepath.Join(packageDir(t, "SLIPWAY_OCTOKIT_FIXTURES", fixturesPart()), "scenarios", "api.github.com")
+}
+
+// GitHubWebhooks returns the folder of GitHub's webhook examples: a folder a
+// server (api.github.com, ghes-35), with index.json in it, a list of
+// {"name": event, "examples": [body, …]}.
+func GitHubWebhooks(t testing.TB) string {
+	t.Helper()
+	return packageDir(t, "SLIPWAY_OCTOKIT_WEBHOOKS", webhooksPart())
 }
 
 func packageDir(t testing.TB, env string, p Part) string {
