@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
 	"github.com/slipway-dev/slipway/internal/engine"
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/git"
+	"github.com/slipway-dev/slipway/internal/image/maker"
 	"github.com/slipway-dev/slipway/internal/progress"
 	"github.com/slipway-dev/slipway/internal/project"
 	"github.com/slipway-dev/slipway/internal/release"
@@ -126,10 +129,13 @@ func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 			return none, err
 		}
 	}
-	a.warn(l.project.Warnings)
-
 	m := a.maker(cfg.Builder, show)
 	defer m.Close()
+	if cfg, err = l.inImages(ctx, cfg, m, source); err != nil {
+		return none, err
+	}
+	a.warn(l.project.Warnings)
+
 	e := &engine.Engine{Repo: l.repo, Remote: l.remote, Progress: show, Containers: m,
 		Images:  engine.Images{Maker: m, Registry: m.Registry(), Facts: a.imageFacts(source, m)},
 		Connect: func(ctx context.Context) (forge.Forge, error) { return a.connect(ctx, l.target, show) },
@@ -141,6 +147,22 @@ func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 	a.warn(r.Warnings)
 	r.Warnings = append(l.project.Warnings, r.Warnings...)
 	return r, err
+}
+
+// inImages gives what needs a toolchain that is not here to a builder image, if
+// there is a builder.
+func (l *loaded) inImages(ctx context.Context, cfg release.Config, m *maker.Maker, source func(context.Context) (string, error)) (release.Config, error) {
+	has := func(program string) bool { _, err := exec.LookPath(program); return err == nil }
+	if _, told := project.InImages(cfg, os.DirFS(l.repo.Dir), has); len(told) == 0 || !m.HasBuilder(ctx) {
+		return cfg, nil
+	}
+	dir, err := source(ctx)
+	if err != nil {
+		return cfg, err
+	}
+	moved, told := project.InImages(cfg, os.DirFS(dir), has)
+	l.project.Warnings = append(l.project.Warnings, told...)
+	return moved, nil
 }
 
 // warnOfChanges says what is in the folder but not in the commit that is built

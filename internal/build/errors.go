@@ -73,7 +73,7 @@ func hintFor(p *proc.Error) string {
 	}
 	switch {
 	case errors.Is(p.Err, proc.ErrNotFound):
-		return "install " + p.Args[0]
+		return "install " + p.Args[0] + ", or name an image that has it (image:), which needs docker or BuildKit"
 	case p.Code == 127:
 		return "a command was not found: install it, or write its path"
 	case p.Code == 137 || p.Code < 0 && strings.Contains(fmt.Sprint(p.Err), "killed"):

@@ -81,6 +81,12 @@ func (m *Maker) need(ctx context.Context, what string) (*buildkit.Builder, error
 	return b, err
 }
 
+// HasBuilder reports whether there is a builder.
+func (m *Maker) HasBuilder(ctx context.Context) bool {
+	b, _, err := m.find(ctx)
+	return err == nil && b != nil
+}
+
 // login is what the builder shows a registry.
 func (m *Maker) login(ctx context.Context, host string) (buildkit.Login, error) {
 	c, err := m.registry.Credential(ctx, host)
