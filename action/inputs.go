@@ -135,23 +135,11 @@ func (r *reader) unknown(environ []string) {
 		}
 		input := strings.ToLower(strings.TrimPrefix(name, "INPUT_"))
 		hint := "the inputs are " + strings.Join(r.asked, ", ")
-		if near := nearest(input, r.asked); near != "" {
+		if near := release.Nearest(input, r.asked); near != "" {
 			hint = "did you mean " + near + "?"
 		}
 		r.wrong(input, "there is no such input", hint)
 	}
-}
-
-// nearest finds the name that a slip of the pen may have been meant to be.
-func nearest(name string, names []string) string {
-	plain := strings.NewReplacer("-", "", "_", "", " ", "").Replace
-	for _, n := range names {
-		a, b := plain(name), plain(n)
-		if a == b || len(a) > 3 && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a)) {
-			return n
-		}
-	}
-	return ""
 }
 
 // line is the command line that the inputs stand for, without the selection of

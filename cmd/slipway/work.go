@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/git"
 	"github.com/slipway-dev/slipway/internal/image/maker"
+	"github.com/slipway-dev/slipway/internal/proc"
 	"github.com/slipway-dev/slipway/internal/progress"
 	"github.com/slipway-dev/slipway/internal/project"
 	"github.com/slipway-dev/slipway/internal/release"
@@ -152,15 +152,14 @@ func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 // inImages gives what needs a toolchain that is not here to a builder image, if
 // there is a builder.
 func (l *loaded) inImages(ctx context.Context, cfg release.Config, m *maker.Maker, source func(context.Context) (string, error)) (release.Config, error) {
-	has := func(program string) bool { _, err := exec.LookPath(program); return err == nil }
-	if _, told := project.InImages(cfg, os.DirFS(l.repo.Dir), has); len(told) == 0 || !m.HasBuilder(ctx) {
+	if _, told := project.InImages(cfg, os.DirFS(l.repo.Dir), proc.There); len(told) == 0 || !m.HasBuilder(ctx) {
 		return cfg, nil
 	}
 	dir, err := source(ctx)
 	if err != nil {
 		return cfg, err
 	}
-	moved, told := project.InImages(cfg, os.DirFS(dir), has)
+	moved, told := project.InImages(cfg, os.DirFS(dir), proc.There)
 	l.project.Warnings = append(l.project.Warnings, told...)
 	return moved, nil
 }

@@ -20,6 +20,12 @@ import (
 // ErrNotFound is in the error of a program that is not installed.
 var ErrNotFound = exec.ErrNotFound
 
+// There reports whether a program is on the PATH.
+func There(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
+}
+
 // Cmd is one program to run. The zero value of a field means: none.
 type Cmd struct {
 	Args   []string // program and arguments

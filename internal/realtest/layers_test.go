@@ -45,6 +45,8 @@ func TestLayerRuleRefuses(t *testing.T) {
 			{"internal/pack", ours + "internal/forge"},
 			{"internal/pack", ours + "internal/forge/github"},
 			{"internal/project", ours + "internal/forge/github"},
+			{"action", ours + "internal/engine"},
+			{"action", ours + "internal/forge/github"},
 			{"cmd/slipway", "github.com/google/go-github/v60/github"},
 			{"cmd/slipway", "code.gitea.io/sdk/gitea"},
 			{"cmd/slipway", "os/exec"},
