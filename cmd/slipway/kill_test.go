@@ -88,9 +88,9 @@ func (p *tap) killedOnce(t *testing.T, s subject, dir string) bool {
 }
 
 // killedIn releases in a folder and reports whether the process was killed.
-func (p *tap) killedIn(t *testing.T, s subject, clone string, env []string) bool {
+func (p *tap) killedIn(t *testing.T, s subject, clone string, env []string, flags ...string) bool {
 	t.Helper()
-	args := releaseArgs(p.URL, s, "--tag", "v1.0.0")
+	args := append(releaseArgs(p.URL, s, "--tag", "v1.0.0"), flags...)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir, cmd.Env = clone, env
 	var out bytes.Buffer

@@ -27,10 +27,10 @@ func (r *run) commit(ctx context.Context, p release.Plan, m made, s staged, j *j
 	if err := r.verifyImages(ctx, m.images); err != nil {
 		return forge.Release{}, err
 	}
-	if err := check.dropParts(ctx, draft); err != nil {
-		return forge.Release{}, err
-	}
 	if err = r.moveTags(ctx, p, m.images, j); err == nil {
+		err = check.dropParts(ctx, draft)
+	}
+	if err == nil {
 		var done forge.Release
 		if done, err = r.publish(ctx, p, check, draft); err == nil {
 			return done, nil
