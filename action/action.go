@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/sethvargo/go-githubactions"
@@ -151,14 +153,14 @@ const eventLimit = 25 << 20
 
 // event reads the runner's event file; there is none outside of a workflow.
 func (w *workflow) event() (ev forge.Event, there bool, err error) {
-	name, path := w.step.Getenv("GITHUB_EVENT_NAME"), w.step.Getenv("GITHUB_EVENT_PATH")
-	if name == "" && path == "" {
+	name, file := w.step.Getenv("GITHUB_EVENT_NAME"), w.step.Getenv("GITHUB_EVENT_PATH")
+	if name == "" && file == "" {
 		return ev, false, nil
 	}
-	if name == "" || path == "" {
+	if name == "" || file == "" {
 		return ev, false, release.Invalidf("run it as a step of a workflow", "only one of GITHUB_EVENT_NAME and GITHUB_EVENT_PATH is set")
 	}
-	f, err := os.Open(path)
+	f, err := os.Open(file)
 	if err != nil {
 		return ev, false, release.Invalidf("the runner must make GITHUB_EVENT_PATH reachable in the container", "read the event file: %v", err)
 	}
@@ -168,7 +170,7 @@ func (w *workflow) event() (ev forge.Event, there bool, err error) {
 		return ev, false, fmt.Errorf("read the event file: %w", err)
 	}
 	if len(body) > eventLimit {
-		return ev, false, release.Invalidf("", "the event file %s has more than %s", path, progress.Bytes(eventLimit))
+		return ev, false, release.Invalidf("", "the event file %s has more than %s", file, progress.Bytes(eventLimit))
 	}
 	if string(bytes.TrimSpace(body)) == "{}" {
 		return ev, false, nil // act tells nothing unless it is given an event
@@ -212,12 +214,20 @@ func (w *workflow) warn(ps []release.Problem) {
 	w.annotations(ps)
 }
 
+// place is a file's path in the workspace, as annotations have it.
+func (w *workflow) place(file string) string {
+	if file == "" || filepath.IsAbs(file) || w.in.config != "" {
+		return file
+	}
+	return path.Join(filepath.ToSlash(w.in.workingDirectory), file)
+}
+
 func (w *workflow) annotations(ps []release.Problem) {
 	for _, p := range ps {
 		text := p
 		text.File, text.Line, text.Column, text.Warning = "", 0, 0, false
 		said := w.log.mask.Replace(text.Error())
-		annotate(w.action, p.File, p.Line, p.Column, func(a *githubactions.Action) {
+		annotate(w.action, w.place(p.File), p.Line, p.Column, func(a *githubactions.Action) {
 			if p.Warning {
 				a.Warningf("%s", said)
 			} else {
