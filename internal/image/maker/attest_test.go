@@ -127,7 +127,8 @@ func scanner(t *testing.T, registry string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := remote.Write(to, img, remote.WithContext(t.Context())); err != nil {
+	// One at a time: it races with itself where it mounts layers.
+	if err := remote.Write(to, img, remote.WithContext(t.Context()), remote.WithJobs(1)); err != nil {
 		t.Fatal(err)
 	}
 	return to.String()
