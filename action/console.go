@@ -104,7 +104,10 @@ func (g *group) Done(summary string, err error) {
 	g.Stage.Done(summary, err)
 }
 
-var secretName = regexp.MustCompile(`(?i)(token|password|passwd|secret|credential|private_?key|api_?key|access_?key)`)
+var (
+	secretName = regexp.MustCompile(`(?i)(token|password|passwd|passphrase|secret|credential|_key$)`)
+	plainWord  = regexp.MustCompile(`^[a-z]{1,7}$`)
+)
 
 // secrets are the values of this environment that nobody may see: those of
 // variables whose names say so.
@@ -112,8 +115,8 @@ func secrets(environ []string, also ...string) []string {
 	var out []string
 	add := func(value string) {
 		for _, part := range append([]string{value}, strings.Split(value, "\n")...) {
-			// Less than that is found everywhere.
-			if part = strings.TrimSpace(part); len(part) >= 4 && part != "true" && part != "false" {
+			// Less than that, and a word such as true, is found everywhere.
+			if part = strings.TrimSpace(part); len(part) >= 4 && !plainWord.MatchString(part) {
 				out = append(out, part)
 			}
 		}

@@ -71,8 +71,8 @@ func TestGroups(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	got := secrets([]string{"GITHUB_TOKEN=ghs_abc", "MY_PASSWORD=ghs_abcdef", "SSH_PRIVATE_KEY=-----BEGIN\nline-one\n", "TOKEN_FILE=/a/file",
-		"USE_TOKEN=true", "API_KEY=abc", "HOME=/home/swordfish", "SHARED_SECRET=ghs_abc"}, "given")
-	want := []string{"-----BEGIN\nline-one", "ghs_abcdef", "-----BEGIN", "line-one", "ghs_abc", "given"}
+		"USE_TOKEN=true", "TOKEN_TYPE=release", "API_KEY=abc", "KEYBOARD=de-latin1", "HOME=/home/swordfish", "SHARED_SECRET=ghs_abc"}, "given-1")
+	want := []string{"-----BEGIN\nline-one", "ghs_abcdef", "-----BEGIN", "line-one", "ghs_abc", "given-1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

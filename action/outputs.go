@@ -121,8 +121,21 @@ func summarize(a *githubactions.Action, markdown string, mask *strings.Replacer)
 	if err := writable(a.Getenv("GITHUB_STEP_SUMMARY")); err != nil {
 		return err
 	}
-	a.AddStepSummary(mask.Replace(markdown))
+	a.AddStepSummary(clip(mask.Replace(markdown)))
 	return nil
+}
+
+// summaryLimit is what GitHub takes of one step, in bytes.
+const summaryLimit = 1 << 20
+
+// clip cuts what is too long for a summary at the end of a line.
+func clip(markdown string) string {
+	const cut = "\n\n… (cut: it is too long for a summary)\n"
+	if len(markdown) <= summaryLimit {
+		return markdown
+	}
+	markdown = strings.ToValidUTF8(markdown[:summaryLimit-len(cut)-1], "")
+	return markdown[:strings.LastIndexByte(markdown, '\n')+1] + cut
 }
 
 // writable finds, before go-githubactions panics of it, a file that can't be
