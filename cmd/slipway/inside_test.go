@@ -144,7 +144,7 @@ func TestChecksInsideImagesThatDoNotPass(t *testing.T) {
 	}{
 		"skipped": {host + "test: [{name: run, on: release, image: BASE, run: 'true', platforms: [linux/amd64, linux/riscv64]}]\n", 0,
 			[]string{"check run on linux/riscv64 was skipped: the builder ", "can't build for linux/riscv64: it has linux/amd64"}, "error:"},
-		"check fails": {host + "test: [{name: run, image: BASE, run: 'echo line one; echo no such thing >&2; exit 3'}]\n", 1,
+		"check fails": {host + "test: [{name: run, image: BASE, run: '(echo line one; echo no such thing) >&2; exit 3'}]\n", 1,
 			[]string{`error: test "run": `, "exited with 3", "\n  line one\n  no such thing"}, "line 6 of the Dockerfile"},
 		"check on a platform fails": {host + "test: [{name: run, on: release, image: BASE, platforms: [linux/amd64], run: 'echo bad on $GOARCH; exit 4'}]\n", 1,
 			[]string{`error: test "run" on linux/amd64: `, "exited with 4", "\n  bad on amd64"}, "Dockerfile that Slipway made"},
