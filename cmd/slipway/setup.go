@@ -120,65 +120,6 @@ func readConfig(top, file string) (name string, data []byte, err error) {
 	return name, data, err
 }
 
-func (a *app) initCommand() *cobra.Command {
-	var force bool
-	cmd := &cobra.Command{
-		Use:   "init",
-		Short: "Write the defaults for this repository to .slipway.yaml",
-		Long: `Look at the repository and write out, as .slipway.yaml, what Slipway does there by
-default, ready to be changed. A file that exists is not overwritten.`,
-		Example: `  slipway init && slipway plan`,
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.init(cmd.Context(), force)
-		},
-	}
-	cmd.Flags().BoolVar(&force, "force", false, "overwrite a file that exists")
-	return cmd
-}
-
-func (a *app) init(ctx context.Context, force bool) error {
-	repo, err := git.Open(ctx, a.dir)
-	if err != nil {
-		return err
-	}
-	if repo.Bare {
-		return errUsage("a bare repository has no folder to write %s to", project.ConfigName)
-	}
-	facts, err := config.Detect(os.DirFS(repo.Dir), filepath.Base(repo.Dir))
-	if err != nil {
-		return err
-	}
-	if _, url, err := remote(ctx, repo); err != nil {
-		return err
-	} else if _, _, name, ok := git.ParseRemote(url); ok {
-		facts.RepositoryName = name
-	}
-	if facts.DefaultBranch, err = repo.DefaultBranch(ctx, ""); err != nil {
-		return err
-	}
-	name := filepath.Join(repo.Dir, project.ConfigName)
-	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	if force {
-		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-	}
-	f, err := os.OpenFile(name, flags, 0o644)
-	if errors.Is(err, fs.ErrExist) {
-		return release.Refuse("change it by hand, or give --force", "%s exists", project.ConfigName)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(config.Write(config.Default(facts)))
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		fmt.Fprintf(a.out, "wrote %s; see what it would release with `slipway plan`\n", project.ConfigName)
-	}
-	return err
-}
-
 func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",

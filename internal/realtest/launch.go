@@ -109,14 +109,14 @@ func answers(ctx context.Context, url string) error {
 
 // once returns a function that starts a server with its first call, and gives
 // the same one to all later ones.
-func once[T any](start func(part string) (T, error)) func(part string) (T, error) {
+func once[A, T any](start func(of A) (T, error)) func(of A) (T, error) {
 	var (
 		first sync.Once
 		s     T
 		err   error
 	)
-	return func(part string) (T, error) {
-		first.Do(func() { s, err = start(part) })
+	return func(of A) (T, error) {
+		first.Do(func() { s, err = start(of) })
 		return s, err
 	}
 }

@@ -46,6 +46,7 @@ func TestLayerRuleRefuses(t *testing.T) {
 			{"internal/pack", ours + "internal/forge/github"},
 			{"internal/project", ours + "internal/forge/github"},
 			{"action", ours + "internal/engine"},
+			{"workflows", ours + "internal/config"},
 			{"action", ours + "internal/forge/github"},
 			{"cmd/slipway", "github.com/google/go-github/v60/github"},
 			{"cmd/slipway", "code.gitea.io/sdk/gitea"},

@@ -126,6 +126,7 @@ func Parts() []NamedPart {
 		{buildxPart(), "SLIPWAY_BUILDX_COMMAND", "buildx"},
 		{toolchainPart(), "SLIPWAY_TOOLCHAIN_IMAGE", ""},
 		{baseImagePart(), "SLIPWAY_BASE_IMAGE", ""},
+		{actionImagePart(), "SLIPWAY_ACTION_IMAGE", ""},
 		{linterPart(), "SLIPWAY_GOLANGCI_LINT", "golangci-lint"},
 		{openAPIPart(), "SLIPWAY_OCTOKIT_OPENAPI", ""},
 		{fixturesPart(), "SLIPWAY_OCTOKIT_FIXTURES", ""},

@@ -80,45 +80,62 @@ func makeToolchain(ctx context.Context, root, dir string, log io.Writer) error {
 }
 
 func debianLayer(ctx context.Context, work string, log io.Writer) (v1.Layer, error) {
-	mirror, err := debianMirror(ctx)
-	if err != nil {
+	root := filepath.Join(work, "root")
+	if err := debianRoot(ctx, root, toolchainPackages, log); err != nil {
 		return nil, err
 	}
-	root := filepath.Join(work, "root")
+	return layerOf(ctx, work, "debian", log, "--directory="+root, ".")
+}
+
+// debianRoot makes a folder the root of a small Debian that has the packages.
+func debianRoot(ctx context.Context, root, packages string, log io.Writer) error {
+	mirror, err := debianMirror(ctx)
+	if err != nil {
+		return err
+	}
 	err = proc.Run(ctx, proc.Cmd{
 		Args: ownNamespaces("debootstrap", "--variant=minbase", "--keyring="+debianKeyring,
-			"--include="+toolchainPackages, debianSuite, root, mirror),
+			"--include="+packages, debianSuite, root, mirror),
 		Stdout: log, Stderr: log,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// What no build needs.
 	for _, pattern := range []string{"var/cache/apt/*", "var/lib/apt/lists/*", "var/log/*", "usr/share/locale/*",
 		"usr/share/doc/*", "usr/share/man/*", "usr/share/info/*", "usr/share/lintian/*", "usr/bin/*-lto-dump-*"} {
 		paths, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, path := range paths {
 			if err := os.RemoveAll(path); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	return layerOf(ctx, work, "debian", log, "--directory="+root, ".")
+	return nil
 }
 
 // goLayer has the Go of the checkout, at /usr/local/go.
 func goLayer(ctx context.Context, root, work string, log io.Writer) (v1.Layer, error) {
+	files, err := goFiles(ctx, root, log)
+	if err != nil {
+		return nil, err
+	}
+	return layerOf(ctx, work, "go", log, files...)
+}
+
+// goFiles are tar's arguments for the Go of the checkout, at /usr/local/go.
+func goFiles(ctx context.Context, root string, log io.Writer) ([]string, error) {
 	out, err := proc.Output(ctx, proc.Cmd{Args: []string{"go", "env", "GOROOT"}, Dir: root, Stderr: log})
 	if err != nil {
 		return nil, err
 	}
-	return layerOf(ctx, work, "go", log, "--directory="+strings.TrimSpace(string(out)), "--owner=0", "--group=0",
+	return []string{"--directory=" + strings.TrimSpace(string(out)), "--owner=0", "--group=0",
 		"--mode=u+w", "--exclude=./test", "--exclude=./api", "--exclude=./doc", "--exclude=./misc",
 		"--exclude=*_test.go", "--exclude=testdata",
-		`--transform=s,^\.,usr/local/go,S`, ".")
+		`--transform=s,^\.,usr/local/go,S`, "."}, nil
 }
 
 // layerOf packs files with tar, to which the arguments go.
