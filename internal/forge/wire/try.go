@@ -203,6 +203,10 @@ func askedWait(h http.Header) time.Duration {
 	return 0
 }
 
+// unasked is what net/http says of a server that speaks before it is asked, as
+// SSH's do, when that comes before the request is on its way.
+const unasked = "readLoopPeekFailLocked: %!w(<nil>)"
+
 // networkFault makes a fault of a request that brought no whole answer.
 func (s *sending) networkFault(ctx context.Context, err error, body *sentBody, sent bool) *fault {
 	f := &fault{idle: !sent, err: &forge.Error{Op: s.call.op, MaybeDone: sent && writes(s.req.Method)}}
@@ -234,7 +238,7 @@ func (s *sending) networkFault(ctx context.Context, err error, body *sentBody, s
 	case errors.As(err, &record), strings.Contains(text, "server gave HTTP response to HTTPS client"):
 		f.passing, f.err.Kind = false, forge.ErrNotForge
 		f.err.Message = s.req.URL.Host + " does not speak TLS: use http:// if that is meant"
-	case strings.Contains(text, "malformed HTTP"):
+	case strings.Contains(text, "malformed HTTP"), strings.Contains(text, unasked):
 		f.passing, f.err.Kind, f.err.Message = false, forge.ErrNotForge, s.req.URL.Host+" does not speak HTTP"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		f.err.Message = "the connection to " + s.req.URL.Host + " was cut"
