@@ -3,6 +3,7 @@ package realtest
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,12 +44,7 @@ const workflowPackages = "git,ca-certificates"
 // Alpine is a Debian with git, certificates, and Go, for the projects of tests.
 func LoadActionImage(t testing.TB, docker string, names ...string) {
 	t.Helper()
-	workflow := need(t, workflowImagesPart())
-	if bin := os.Getenv("E2E_DEV"); bin != "" {
-		devImage(t, docker, workflow, bin, names)
-		return
-	}
-	action := need(t, actionImagePart())
+	workflow, action := need(t, workflowImagesPart()), need(t, actionImagePart())
 	err := withDocker(docker, func(c *client.Client) error {
 		if err := load(t.Context(), c, workflow); err != nil {
 			return err
@@ -251,9 +247,9 @@ func actionImagePart() Part {
 			if err != nil {
 				return nil, err
 			}
-			var b bytes.Buffer
-			b.Write(base)
-			return b.Bytes(), buildContext(context.Background(), root, &b)
+			b := bytes.NewBuffer(base)
+			err = buildContext(context.Background(), root, b)
+			return b.Bytes(), err
 		},
 		make: makeActionImage,
 	}
@@ -273,7 +269,7 @@ func makeActionImage(ctx context.Context, root, dir string, log io.Writer) error
 		return err
 	}
 	defer docker.srv.stop()
-	return withDocker(docker.address, func(c *client.Client) error {
+	err = withDocker(docker.address, func(c *client.Client) error {
 		if err := load(ctx, c, workflow.Dir); err != nil {
 			return err
 		}
@@ -285,6 +281,32 @@ func makeActionImage(ctx context.Context, root, dir string, log io.Writer) error
 		}
 		return save(ctx, c, ActionImage, dir, workflow.Dir)
 	})
+	return errors.Join(err, sweep(dir, "action-image-[0-9]*"), sweep(golang.Dir, "golang-image-[0-9]*"))
+}
+
+// sweep deletes old forms of a part that changes often and is large, except for
+// the latest few: other checkouts may be at work with theirs.
+func sweep(beside, pattern string) error {
+	const keep = 3
+	dirs, err := filepath.Glob(filepath.Join(filepath.Dir(beside), pattern))
+	if err != nil {
+		return err
+	}
+	dirs = slices.DeleteFunc(dirs, func(dir string) bool { return !isDir(dir) || filepath.Ext(dir) == ".tmp" })
+	age := func(dir string) int64 {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return 0
+		}
+		return info.ModTime().Unix()
+	}
+	slices.SortFunc(dirs, func(a, b string) int { return cmp.Compare(age(b), age(a)) })
+	for _, dir := range dirs[min(keep, len(dirs)):] {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // buildAction builds the Dockerfile with the builder and the options that the
@@ -359,36 +381,4 @@ func ContextFiles(ctx context.Context, root string) ([]string, error) {
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
-}
-
-func devImage(t testing.TB, docker, workflow, bin string, names []string) {
-	dir := t.TempDir()
-	l, err := tarLayer(t.Context(), dir, io.Discard, "--directory="+filepath.Dir(bin), "--transform=s,.*,usr/local/bin/slipway,S", filepath.Base(bin))
-	if err != nil {
-		t.Fatal(err)
-	}
-	images, _ := readArchives(workflow)
-	below, _ := images[1].layers()
-	a, _ := localImage(ActionImage, workflowEnv(), append(below, l)...)
-	a.Config = bytes.Replace(a.Config, []byte(`"Cmd":["/bin/sh"]`), []byte(`"Entrypoint":["/usr/local/bin/slipway","action"]`), 1)
-	if err := writeArchives(dir, a); err != nil {
-		t.Fatal(err)
-	}
-	err = withDocker(docker, func(c *client.Client) error {
-		if err := load(t.Context(), c, workflow); err != nil {
-			return err
-		}
-		if err := load(t.Context(), c, dir, workflow); err != nil {
-			return err
-		}
-		for _, name := range names {
-			if _, err := c.ImageTag(t.Context(), client.ImageTagOptions{Source: ActionImage, Target: name}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
