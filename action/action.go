@@ -123,6 +123,8 @@ func (w *workflow) asked() (args []string, skip string, err error) {
 		return append(line, w.in.args...), "", nil
 	case asked.Skip && publishes:
 		return nil, asked.Reason, nil
+	case asked.ByClass != "" && publishes && w.in.class == "":
+		return nil, asked.ByClass, nil
 	}
 	return append(append(line, selection(asked.Selection)...), w.in.args...), "", nil
 }

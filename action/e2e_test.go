@@ -186,20 +186,19 @@ jobs:
 `
 
 // What asks for no release ends well, says why, and publishes nothing: a push
-// to main where no class is for it, and a pull request, which gets a plan.
+// to a branch, which no class was named for, and a pull request, which gets a plan.
 func TestNothingToRelease(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	p.workflow("release", onEverything)
-	p.Write(".slipway.yaml", strings.ReplaceAll(config, "IMAGE", p.image)+"classes: [{name: stable, tag: '^v.+'}]\n")
-	p.Commit("feat: only tags")
+	p.Commit("ci: on everything")
 	p.push("main")
 	p.Branch("feature")
 	p.WriteCommit("more.txt", "more\n", "feat: more")
 	p.push("feature")
 	p.hub.must(t, http.StatusCreated, http.MethodPost, p.api("/pulls"), map[string]any{"title": "more", "head": "feature", "base": "main"}, nil)
-	p.wait("push", "refs/heads/main").must(t, "success", "nothing to release: branch main belongs to no class")
-	p.wait("push", "refs/heads/feature").must(t, "success", "nothing to release: branch feature belongs to no class")
+	p.wait("push", "refs/heads/main").must(t, "success", "nothing to release: Branch main was pushed, and a push of a branch publishes nothing")
+	p.wait("push", "refs/heads/feature").must(t, "success", "nothing to release: Branch feature was pushed, and a push of a branch publishes nothing")
 	p.wait("pull_request", "refs/pull/1/head").must(t, "success", "Pull request 1 gets a plan of its commit", "hello_")
 	if all := p.public(); len(all) > 0 {
 		t.Errorf("published: %v", all)

@@ -14,6 +14,9 @@ type Asked struct {
 	// Plan is set for pull requests: it is said what would be released, and
 	// nothing is published.
 	Plan bool
+	// ByClass says why nothing is published unless somebody named the class: a
+	// branch is pushed many times a day. Empty for all that is released by itself.
+	ByClass string
 	// Skip is set when the event asks for nothing; Selection is empty then.
 	Skip   bool
 	Reason string // a sentence, always there
@@ -61,6 +64,9 @@ func askPush(ev forge.Event) Asked {
 	a.Reason = named(ev) + " was pushed."
 	if ev.Commit != "" {
 		a.Reason = fmt.Sprintf("%s was pushed, at commit %s.", named(ev), release.ShortCommit(ev.Commit))
+	}
+	if ev.Branch != "" {
+		a.ByClass = named(ev) + " was pushed, and a push of a branch publishes nothing: a tag, a schedule or a dispatch does, or `class: development`."
 	}
 	return a
 }
