@@ -106,6 +106,10 @@ func commitEvent(ctx context.Context, repo *git.Repo, s Selection) (release.Even
 	}
 	if s.Branch != "" {
 		if s.Commit != "" && !slices.Contains(holding, s.Branch) && !repo.IsShallow() {
+			// GitHub's workflow_run calls a tag that was pushed a branch, too.
+			if t, err := repo.Tag(ctx, s.Branch); err == nil && t.Commit == c.Hash {
+				return release.Event{Tag: t.Name, Commit: t.Commit, Time: t.CommitTime}, nil
+			}
 			return release.Event{}, release.Invalidf("give a commit of that branch", "commit %s is not on branch %s", release.ShortCommit(c.Hash), s.Branch)
 		}
 		return ev, nil

@@ -49,6 +49,7 @@ func TestEventThatWasMeant(t *testing.T) {
 		{"a commit on the default branch", project.Selection{Commit: first}, release.Event{Branch: "main", Commit: first}, ""},
 		{"a commit elsewhere", project.Selection{Commit: third}, release.Event{Branch: "side", Commit: third}, ""},
 		{"a commit and its branch", project.Selection{Commit: first, Branch: "side"}, release.Event{Branch: "side", Commit: first}, ""},
+		{"a tag that was called a branch", project.Selection{Commit: second, Branch: "v1.0.0"}, release.Event{Tag: "v1.0.0", Commit: second}, ""},
 		{"a commit that is not on the branch", project.Selection{Commit: third, Branch: "main"}, release.Event{}, "is not on branch main"},
 		{"a tag that is elsewhere", project.Selection{Tag: "v1.0.0", Commit: first}, release.Event{}, "tag v1.0.0 is at"},
 		{"a tag that is not there", project.Selection{Tag: "v1.0.1"}, release.Event{}, "there is no tag v1.0.1"},
