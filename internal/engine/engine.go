@@ -216,8 +216,11 @@ func (r *run) plan(ctx context.Context, d release.Decision) (release.Plan, error
 }
 
 func countImages(p release.Plan) string {
-	if len(p.Images) == 0 {
+	switch len(p.Images) {
+	case 0:
 		return ""
+	case 1:
+		return "1 image, "
 	}
 	return fmt.Sprintf("%d images, ", len(p.Images))
 }
