@@ -31,12 +31,11 @@ func imageSubjects() map[string]func(t *testing.T) imageSubject {
 		"simforge, in process": func(t *testing.T) imageSubject {
 			s := newImageSubject(t, simSubject(t, memory.GitHub), "")
 			s.platforms = "linux/arm64" // each platform has the same requests
-			s.stride = 3                // a blob takes four: so each kind has its turn
 			return s
 		},
 		"real gitea, BuildKit": func(t *testing.T) imageSubject {
 			s := newImageSubject(t, giteaSubject(t), realtest.BuildKit(t))
-			s.stride = 11
+			s.stride = 5
 			return s
 		},
 	}
