@@ -90,7 +90,12 @@ func (p *tap) killedOnce(t *testing.T, s subject, dir string) bool {
 // killedIn releases in a folder and reports whether the process was killed.
 func (p *tap) killedIn(t *testing.T, s subject, clone string, env []string, flags ...string) bool {
 	t.Helper()
-	args := append(releaseArgs(p.URL, s, "--tag", "v1.0.0"), flags...)
+	return p.killedWith(t, clone, env, append(releaseArgs(p.URL, s, "--tag", "v1.0.0"), flags...)...)
+}
+
+// killedWith is killedIn for any command.
+func (p *tap) killedWith(t *testing.T, clone string, env []string, args ...string) bool {
+	t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir, cmd.Env = clone, env
 	var out bytes.Buffer

@@ -31,6 +31,9 @@ func run(args []string, s streams, getenv func(string) string) int {
 		}
 	}()
 	err := execute(ctx, args, s, getenv)
+	if errors.Is(err, errDrained) {
+		return 0
+	}
 	if sig := caught.Load(); sig != 0 && (err == nil || errors.Is(err, context.Canceled)) {
 		if err != nil {
 			s.interrupted()

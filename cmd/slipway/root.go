@@ -67,7 +67,7 @@ func (a *app) root() *cobra.Command {
 	f.StringVarP(&a.config, "config", "c", "", "config file (default .slipway.yaml of the commit)")
 	root.AddGroup(&cobra.Group{ID: "release", Title: "Release:"}, &cobra.Group{ID: "look", Title: "Look before:"}, &cobra.Group{ID: "setup", Title: "Set up:"})
 	for group, commands := range map[string][]*cobra.Command{
-		"release": {a.releaseCommand(), a.buildCommand(), a.testCommand(), a.imageCommand(), a.rehearseCommand()},
+		"release": {a.releaseCommand(), a.promoteCommand(), a.buildCommand(), a.testCommand(), a.imageCommand(), a.rehearseCommand(), a.botCommand()},
 		"look":    {a.planCommand(), a.classifyCommand(), a.notesCommand(), a.checkCommand()},
 		"setup":   {a.initCommand(), a.schemaCommand(), a.cacheCommand(), a.versionCommand()},
 	} {

@@ -118,6 +118,13 @@ func (p *tap) begin(upstream string, killAt int) {
 	p.space = fmt.Sprintf("run%d", spaces)
 }
 
+// arm counts anew, for another command of the same run.
+func (p *tap) arm(killAt int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count, p.killAt, p.uploads = 0, killAt, map[string]int{}
+}
+
 var uploadPath = regexp.MustCompile(`/releases/\d+/assets$`)
 
 // requests is how many API requests the last run made.

@@ -30,6 +30,26 @@ type loaded struct {
 
 // load opens the repository and reads the config that counts.
 func (a *app) load(ctx context.Context) (loaded, error) {
+	l, err := a.open(ctx)
+	if err != nil {
+		return l, err
+	}
+	return l, a.selected(ctx, &l)
+}
+
+// selected reads the config of the commit that the flags, or the workflow, mean.
+func (a *app) selected(ctx context.Context, l *loaded) (err error) {
+	s := project.Selection{Tag: a.tag, Commit: a.commit, Branch: a.branch}
+	if s == (project.Selection{}) {
+		s = project.FromRunner(a.getenv)
+	}
+	s.Remote = l.remote
+	l.project, err = project.Load(ctx, l.repo, s, a.config)
+	return err
+}
+
+// open finds the repository and the forge's that it belongs to.
+func (a *app) open(ctx context.Context) (loaded, error) {
 	var l loaded
 	var err error
 	if l.repo, err = git.Open(ctx, a.dir); err != nil {
@@ -43,13 +63,7 @@ func (a *app) load(ctx context.Context) (loaded, error) {
 		return l, err
 	}
 	l.name = project.Name(l.target, url)
-	s := project.Selection{Tag: a.tag, Commit: a.commit, Branch: a.branch}
-	if s == (project.Selection{}) {
-		s = project.FromRunner(a.getenv)
-	}
-	s.Remote = l.remote
-	l.project, err = project.Load(ctx, l.repo, s, a.config)
-	return l, err
+	return l, nil
 }
 
 // goal is what one of release, plan and build wants of the engine.
@@ -60,6 +74,7 @@ type goal struct {
 	skipChecks bool
 	platforms  []release.Platform
 	merge      bool
+	promote    *project.Promotion
 }
 
 // work takes the request to its goal and shows the Report: the whole of the
@@ -98,18 +113,18 @@ func (a *app) shown(r release.Report, err error, text func()) error {
 
 func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 	var none release.Report
-	l, err := a.load(ctx)
+	show, done := progress.Discard, func() {}
+	if g.to != engine.ToPlan {
+		show, done = a.reporter()
+	}
+	defer done()
+	l, moved, connect, err := a.loadFor(ctx, g, show)
 	if err != nil {
 		return none, err
 	}
 	if g.to == engine.ToBuild || g.to == engine.ToTest || g.snapshot {
 		l.target = nil // nothing of a build depends on where it would go
 	}
-	show, done := progress.Discard, func() {}
-	if g.to != engine.ToPlan {
-		show, done = a.reporter()
-	}
-	defer done()
 
 	ws := project.NewWorkspace(l.repo)
 	ws.Waiting = func() { show.Note("another slipway works on this repository; waiting for it") }
@@ -124,29 +139,55 @@ func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 	if err != nil {
 		return none, err
 	}
-	if g.to != engine.ToPlan && !g.snapshot {
+	if g.to != engine.ToPlan && !g.snapshot && moved == nil {
 		if err := l.warnOfChanges(ctx); err != nil {
 			return none, err
 		}
 	}
 	m := a.maker(cfg.Builder, show)
 	defer m.Close()
-	if cfg, err = l.inImages(ctx, cfg, m, source); err != nil {
-		return none, err
+	if moved == nil {
+		if cfg, err = l.inImages(ctx, cfg, m, source); err != nil {
+			return none, err
+		}
 	}
 	a.warn(l.project.Warnings)
 
 	e := &engine.Engine{Repo: l.repo, Remote: l.remote, Progress: show, Containers: m,
 		Images:  engine.Images{Maker: m, Registry: m.Registry(), Facts: a.imageFacts(source, m)},
-		Connect: func(ctx context.Context) (forge.Forge, error) { return a.connect(ctx, l.target, show) },
+		Connect: connect,
 		Store:   state.OpenDir(filepath.Join(l.repo.CommonDir(), "slipway", "state"))}
 	r, err := e.Run(ctx, engine.Request{
-		Event: l.project.Event, Class: a.class, Config: cfg, Target: l.target, Goal: g.to, Snapshot: g.snapshot,
+		Event: l.project.Event, Class: a.class, Config: cfg, Target: l.target, Goal: g.to, Promote: moved, Snapshot: g.snapshot,
 		Platforms: g.platforms, Merge: g.merge, SkipChecks: g.skipChecks, Rebuild: g.rebuild, Dist: a.distFolder(l.repo), Source: source,
 	})
 	a.warn(r.Warnings)
 	r.Warnings = append(l.project.Warnings, r.Warnings...)
 	return r, err
+}
+
+// loadFor is load, or its like for a promotion, which asks the forge; connect
+// opens the forge once.
+func (a *app) loadFor(ctx context.Context, g goal, show progress.Reporter) (l loaded, moved *engine.Promotion, connect project.Connect, err error) {
+	if l, err = a.open(ctx); err != nil {
+		return l, nil, nil, err
+	}
+	var f forge.Forge
+	connect = func(ctx context.Context) (_ forge.Forge, err error) {
+		if f == nil {
+			f, err = a.connect(ctx, l.target, show)
+		}
+		return f, err
+	}
+	if g.promote == nil {
+		err = a.selected(ctx, &l)
+		return l, nil, connect, err
+	}
+	moved, reason, err := a.loadPromotion(ctx, g.promote, connect, &l)
+	if reason != "" {
+		show.Note(reason)
+	}
+	return l, moved, connect, err
 }
 
 // inImages gives what needs a toolchain that is not here to a builder image, if

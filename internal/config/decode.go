@@ -26,6 +26,7 @@ var (
 	commandType   = reflect.TypeFor[release.Command]()
 	oneOrMoreType = reflect.TypeFor[release.OneOrMore]()
 	builderType   = reflect.TypeFor[release.Builder]()
+	promoteType   = reflect.TypeFor[release.Promote]()
 	excludeType   = reflect.TypeFor[*string]() // a text that may be empty
 )
 
@@ -51,6 +52,12 @@ func keysOf(t reflect.Type) []key {
 		out = append(out, k)
 	}
 	return out
+}
+
+// keyOf is one key of a struct by its name.
+func keyOf(t reflect.Type, name string) key {
+	keys := keysOf(t)
+	return keys[slices.IndexFunc(keys, func(k key) bool { return k.name == name })]
 }
 
 func names(keys []key) []string {
@@ -98,6 +105,8 @@ func (d *decoder) value(field string, at place, node ast.Node, k key, into refle
 		into.Set(reflect.ValueOf(release.OneOrMore{one}))
 	case into.Type() == builderType && kindOf(v) == isText:
 		d.string(field, v, k, into.FieldByName("Name"))
+	case into.Type() == promoteType && kindOf(v) == isText:
+		d.string(field, v, keyOf(promoteType, "bits"), into.FieldByName("Bits"))
 	case into.Type() == excludeType && kindOf(v) == isText && v.text() == "":
 		into.Set(reflect.ValueOf(new(string)))
 	case into.Kind() == reflect.Pointer:

@@ -47,7 +47,7 @@ func TestDocsReference(t *testing.T) {
 }
 
 func reference() string {
-	titles := []string{"Top level", "classes[]", "test[]", "builds[]", "archives[]", "images[]", "images[].source", "images[].s2i", "images[].secrets[]", "images[].cache", "builder", "builder.nodes[]", "notes", "notes.groups[]"}
+	titles := []string{"Top level", "classes[]", "test[]", "builds[]", "archives[]", "images[]", "images[].source", "images[].s2i", "images[].secrets[]", "images[].cache", "builder", "builder.nodes[]", "notes", "notes.groups[]", "promote", "schedule[]", "commands", "commands.*"}
 	var b strings.Builder
 	for i, s := range sections {
 		title := titles[i]
@@ -81,7 +81,7 @@ func wording(k key) string {
 		return "text or list"
 	case t.Name() == "OneOrMore":
 		return "text or list of text"
-	case t.Name() == "Builder":
+	case t.Name() == "Builder", t == promoteType:
 		return "text or map"
 	case t.Kind() == reflect.Int:
 		return "number"

@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/slipway-dev/slipway/internal/release"
+	"github.com/slipway-dev/slipway/internal/schedule"
 )
 
 // FileName is where the config lies in a repository.
@@ -189,6 +190,7 @@ func (d *decoder) bounded(tokens token.Tokens) bool {
 func (d *decoder) meaning() {
 	found := release.Validate(d.config)
 	found = append(found, release.Unreachable(d.config.Classes)...)
+	found = append(found, times(d.config.Schedule)...)
 	structural := slices.Clone(d.problems)
 	for _, p := range found {
 		if follows(p, structural, d.places) {
@@ -198,6 +200,24 @@ func (d *decoder) meaning() {
 		p.Line, p.Column = at.line, at.column
 		d.problems = append(d.problems, p)
 	}
+}
+
+// times finds what is wrong with the times and time zones of schedules.
+func times(list []release.Schedule) release.Problems {
+	var out release.Problems
+	for i, s := range list {
+		if s.Cron == "" {
+			continue
+		}
+		_, err := schedule.Parse(s.Cron, s.Timezone)
+		var problems release.Problems
+		errors.As(err, &problems)
+		for _, p := range problems {
+			p.Field = index("schedule", i) + "." + p.Field
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 func follows(p release.Problem, structural release.Problems, places map[string]place) bool {

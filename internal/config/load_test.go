@@ -34,6 +34,9 @@ func TestLoad(t *testing.T) {
 		Assets:   []string{"install.sh"},
 		Notes: release.Notes{Groups: []release.NotesGroup{{Title: "New", Types: []string{"feat"}}}, Exclude: []string{"^chore"},
 			Paths: []string{"cli/**"}, Template: "{{ .Version }}"},
+		Promote:  release.Promote{Require: []string{"build", "ci/**"}, Bits: "rebuild", Version: "given", Class: "stable"},
+		Schedule: []release.Schedule{{Cron: "0 3 * * 1", Timezone: "Europe/Paris", Branch: "main", Class: "nightly"}, {Cron: "@daily"}},
+		Commands: release.Commands{Promote: release.CommandRule{Permission: "maintain", Teams: []string{"acme/release-managers"}}, Status: release.CommandRule{Permission: "triage"}},
 	}
 	const block = `
 project: hello
@@ -73,6 +76,18 @@ notes:
   exclude: [^chore]
   paths: ["cli/**"]
   template: "{{ .Version }}"
+promote:
+  require: [build, ci/**]
+  bits: rebuild
+  version: given
+  class: stable
+schedule:
+  - {cron: 0 3 * * 1, timezone: Europe/Paris, branch: main, class: nightly}
+  - cron: "@daily"
+commands:
+  promote: {permission: maintain, teams: [acme/release-managers]}
+  status:
+    permission: triage
 `
 	for name, text := range map[string]string{
 		"plain": block, "CRLF": strings.ReplaceAll(block, "\n", "\r\n"), "BOM": "\xEF\xBB\xBF" + block,
@@ -113,8 +128,8 @@ func TestLoadProblems(t *testing.T) {
 5:5 builds[0].goos: unknown key ` + "`goos` (write `platforms`, such as [linux/amd64, linux/arm64])" + `
 6:1 before: unknown key ` + "`before` (checks and commands that run first are steps of `test`)" + `
 7:1 dockers: unknown key ` + "`dockers` (write `images`)" + `
-8:1 run: unknown key ` + "`run` (`run` belongs to an entry of `test`; the keys here are project, classes, test, builds, archives, images, builder, assets, notes)" + `
-9:1 zzzzzz: unknown key ` + "`zzzzzz` (the keys here are project, classes, test, builds, archives, images, builder, assets, notes)"},
+8:1 run: unknown key ` + "`run` (`run` belongs to an entry of `test`; the keys here are project, classes, test, builds, archives, images, builder, assets, notes, promote, schedule, commands)" + `
+9:1 zzzzzz: unknown key ` + "`zzzzzz` (the keys here are project, classes, test, builds, archives, images, builder, assets, notes, promote, schedule, commands)"},
 		{"key in another spelling", "classes: [{name: a, branch: main, release_tag: 'x-{short}'}]", "1:35 classes[0].release_tag: unknown key `release_tag` (did you mean `release-tag`?)"},
 		{"wrong types", "project: [a]\nbuilds:\n  id: a\nassets: a.txt, b.txt\ntest: [go vet ./...]\nnotes: x\nclasses: 7\narchives: [{files: {a: b}}]\n", `
 1:10 project: project must be text, not a list (write one value, without [ ] and ` + "`- `)" + `
@@ -232,6 +247,46 @@ archives:
 		"11:6 builds[1].idd: unknown key `idd` (did you mean `id`?)"
 	if d := cmp.Diff(want, lines(problems)); d != "" {
 		t.Error(d)
+	}
+}
+
+// A promotion may be one word; times, zones and rules are looked at with all else.
+func TestLoadForTheBot(t *testing.T) {
+	t.Parallel()
+	for _, word := range []string{"same", "rebuild"} {
+		cfg, problems := Load("f", []byte("promote: "+word+"\n"))
+		if d := cmp.Diff(release.Config{Promote: release.Promote{Bits: word}}, cfg); d != "" || len(problems) > 0 {
+			t.Errorf("%v\n%s", problems, d)
+		}
+	}
+	for _, tt := range []struct{ name, text, want string }{
+		{"words", "promote: rebuilt\ncommands: write\n", "1:10 promote: \"rebuilt\" is not one of same, rebuild (did you mean `rebuild`?)\n" +
+			"2:11 commands: commands must be a map, not the text \"write\""},
+		{"times", "schedule:\n  - {cron: 0 25 * * *, timezone: europe/paris}\n  - cron: 0 0 31 2 *\n    class: stabel\n  - {timezone: UTC}\n  - {cron: '@dayly', tz: UTC}\n", `
+2:12 schedule[0].cron: hour "25": "25" is not from 0 to 23 (write 0 to 23, lists (1,2), ranges (1-3), steps (*/2) or *)
+2:34 schedule[0].timezone: there is no time zone "europe/paris" (did you mean Europe/Paris?)
+3:11 schedule[1].cron: "0 0 31 2 *" never happens: no year has such a day (for the last day of each month write the first, at 0 hours)
+4:12 schedule[1].class: there is no class "stabel" (did you mean ` + "`stable`?)" + `
+5:5 schedule[2].cron: cron is missing: when: five fields (minute, hour, day of month, month, day of week), or @daily, @weekly, @monthly, @yearly, @hourly, or @every 6h
+6:12 schedule[3].cron: "@dayly" is not known (did you mean ` + "`@daily`?)" + `
+6:22 schedule[3].tz: unknown key ` + "`tz` (write `timezone`)"},
+		{"unquoted", "schedule: [{cron: */5 * * * *}]\n", "1:19 schedule[0].cron: there is no anchor &/5 above (put & and the name before the value that is meant, above this line; quote a text that begins with *)"},
+		{"unquoted word", "schedule: [{cron: @daily}]\n", "1:19 : no valid YAML: '@' is a reserved character (put the text into quotes)"},
+		{"commands", "commands:\n  promot: {permission: write}\n  hold: {permission: owner, teams: [acme, a/b, a/b], users: [x]}\n  retry: {teams: []}\n", `
+2:3 commands.promot: unknown key ` + "`promot` (did you mean `promote`?)" + `
+3:22 commands.hold.permission: "owner" is not one of write, read, triage, maintain, admin (write ` + "`admin`)" + `
+3:37 commands.hold.teams[0]: "acme" is no team (write org/team, such as acme/release-managers)
+3:48 commands.hold.teams[2]: a/b is listed twice
+3:54 commands.hold.users: unknown key ` + "`users` (write `teams`)" + `
+4:18 commands.retry.teams: the list is empty (nobody could write the command; leave the key out to go by the permission alone)`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, problems := Load("f", []byte(tt.text))
+			if d := cmp.Diff(strings.TrimPrefix(tt.want, "\n"), lines(problems)); d != "" {
+				t.Error(d)
+			}
+		})
 	}
 }
 

@@ -45,6 +45,14 @@ func Schema() ([]byte, error) {
 		one, ref := uint64(1), p.Ref
 		p.Ref, p.OneOf = "", []*jsonschema.Schema{{Type: "string", MinLength: &one}, {Ref: ref}}
 	}
+	if p, ok := s.Properties.Get("promote"); ok {
+		word := &jsonschema.Schema{Type: "string"}
+		for _, e := range keyOf(promoteType, "bits").enum {
+			word.Enum = append(word.Enum, e)
+		}
+		p.OneOf = []*jsonschema.Schema{word, {Ref: p.Ref}}
+		p.Ref = ""
+	}
 	b, err := json.MarshalIndent(s, "", "  ")
 	return append(b, '\n'), err
 }

@@ -25,6 +25,21 @@ var elsewhere = map[reflect.Type]map[string]string{
 		"version": "a config has no version; the version of a release comes from its tag", "env": "set `env` on a build or a step",
 		"platforms": "set `platforms` on a build", "goos": "set `platforms` on a build, such as [linux/amd64, linux/arm64]",
 		"dist": "give the folder on the command line",
+		"cron": "write `schedule`", "schedules": "write `schedule`", "promotion": "write `promote`", "permissions": "write `commands`",
+	},
+	reflect.TypeFor[release.Schedule](): {
+		"tz": "write `timezone`", "zone": "write `timezone`", "time": "write `cron`", "at": "write `cron`", "ref": "write `branch`",
+		"branches": "write `branch`, in an entry for each", "every": "write `cron: '@every 6h'`",
+	},
+	reflect.TypeFor[release.Promote](): {
+		"checks": "write `require`", "statuses": "write `require`", "required": "write `require`", "rebuild": "write `bits: rebuild`", "same": "write `bits: same`",
+		"to": "write `class`",
+	},
+	reflect.TypeFor[release.Commands](): {
+		"plan": "`/promote --plan` goes by the rule of `promote`", "release": "write `promote`", "freeze": "write `hold`", "thaw": "write `unhold`",
+	},
+	reflect.TypeFor[release.CommandRule](): {
+		"team": "write `teams`, a list", "role": "write `permission`", "users": "write `teams`", "permissions": "write `permission`: the least that is enough",
 	},
 	reflect.TypeFor[release.Class](): {
 		"tags": "write `tag` with a regular expression", "pattern": "write `tag`", "regex": "write `tag`", "match": "write `tag`",
@@ -83,6 +98,10 @@ var sections = []struct {
 	{reflect.TypeFor[release.BuilderNode](), "an entry of `builder.nodes`"},
 	{reflect.TypeFor[release.Notes](), "`notes`"},
 	{reflect.TypeFor[release.NotesGroup](), "an entry of `notes.groups`"},
+	{reflect.TypeFor[release.Promote](), "`promote`"},
+	{reflect.TypeFor[release.Schedule](), "an entry of `schedule`"},
+	{reflect.TypeFor[release.Commands](), "`commands`"},
+	{reflect.TypeFor[release.CommandRule](), "a rule of `commands`"},
 }
 
 // unknownKeyHint says what was probably meant by a key that t does not have.
@@ -114,7 +133,7 @@ func unknownKeyHint(t reflect.Type, name string) string {
 var nicknames = map[string]string{
 	"tgz": "tar.gz", "gz": "tar.gz", "gzip": "tar.gz", "tar": "tar.gz", "zst": "tar.zst", "zstd": "tar.zst", "tar.zstd": "tar.zst", "tzst": "tar.zst",
 	"raw": "binary", "none": "binary", "golang": "go", "rust": "command", "cargo": "command", "shell": "command", "make": "command", "c": "command",
-	"push": "commit", "tag": "release",
+	"push": "commit", "tag": "release", "pull": "read", "reader": "read", "writer": "write", "maintainer": "maintain", "owner": "admin",
 }
 
 func enumHint(text string, allowed []string) string {

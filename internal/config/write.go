@@ -28,6 +28,9 @@ var samples = map[string]string{
 	"builder":  "builder: unix:///run/buildkit/buildkitd.sock",
 	"assets":   "assets: [install.sh]",
 	"notes":    "notes:\n  exclude: ['^chore']",
+	"promote":  "promote:\n  require: [build, 'ci/**']",
+	"schedule": "schedule:\n  - {cron: '0 3 * * 1', timezone: Europe/Paris, branch: main}",
+	"commands": "commands:\n  promote: {permission: maintain}",
 }
 
 // Write gives a config as YAML with a comment above each key, and keys that are

@@ -49,6 +49,9 @@ type Request struct {
 	Config release.Config // completed: every default filled in
 	Target *release.Target
 	Goal   Goal
+	// Promote moves the bits of another release instead of building; it goes to
+	// ToPlan or ToRelease.
+	Promote *Promotion
 	// Snapshot builds the folder as it is instead of the commit; it can't go
 	// as far as ToRelease.
 	Snapshot bool
@@ -68,6 +71,12 @@ type Request struct {
 	Source func(context.Context) (string, error)
 }
 
+// Promotion says whose bits a release gets. The source must be a public release
+// of the same commit that Slipway made.
+type Promotion struct {
+	From string // its tag
+}
+
 // Run takes a request as far as its goal. The Report is whole in every case;
 // the error is the one inside it.
 func (e *Engine) Run(ctx context.Context, req Request) (release.Report, error) {
@@ -84,7 +93,8 @@ type run struct {
 	*Engine
 	req    Request
 	report release.Report
-	forge  forge.Forge // from preflight on
+	forge  forge.Forge // from preflight on; in a promotion, from the plan on
+	source *source     // of a promotion
 }
 
 // way is the one way through.
@@ -97,6 +107,9 @@ func (r *run) way(ctx context.Context) error {
 	if d.Skip {
 		r.report.Outcome = release.Skipped
 		return nil
+	}
+	if err := r.readSource(ctx); err != nil {
+		return err
 	}
 	p, err := r.plan(ctx, d)
 	if err != nil {
@@ -130,7 +143,7 @@ func (r *run) way(ctx context.Context) error {
 	if r.req.Goal == ToTest {
 		return r.test(ctx, p, j)
 	}
-	m, err := r.make(ctx, p, repo.Limits, j)
+	m, err := r.makeOrMove(ctx, p, repo.Limits, j)
 	if err != nil {
 		return err
 	}
@@ -170,6 +183,9 @@ func (r *run) publishedByAnother(ctx context.Context, p release.Plan) bool {
 func (r *run) classify(ctx context.Context) (release.Decision, error) {
 	var d release.Decision
 	err := r.stage("classify", func(progress.Stage) (string, error) {
+		if err := r.checkRequest(); err != nil {
+			return "", err
+		}
 		var err error
 		if d, err = release.Classify(r.req.Event, r.req.Config); err != nil {
 			return "", err
@@ -210,7 +226,11 @@ func (r *run) plan(ctx context.Context, d release.Decision) (release.Plan, error
 			return "", err
 		}
 		r.report.Plan, r.report.PlanHash = &p, p.Hash()
-		return fmt.Sprintf("%d builds, %d assets, %snotes since %s", len(p.Builds), len(p.Assets), countImages(p), orElse(p.Notes.Previous, "the first commit")), nil
+		what := fmt.Sprintf("%d builds", len(p.Builds))
+		if p.Promoted != nil {
+			what = "the bits of " + p.Promoted.From
+		}
+		return fmt.Sprintf("%s, %d assets, %snotes since %s", what, len(p.Assets), countImages(p), orElse(p.Notes.Previous, "the first commit")), nil
 	})
 	return p, err
 }
@@ -234,7 +254,7 @@ func (r *run) newPlan(ctx context.Context, d release.Decision) (release.Plan, er
 	}
 	if len(r.req.Config.Images) > 0 {
 		var err error
-		if facts, err = r.Images.Facts(ctx, r.req.Config); err != nil {
+		if facts, err = r.imageFacts(ctx); err != nil {
 			return release.Plan{}, err
 		}
 	}
@@ -249,7 +269,7 @@ func (r *run) newPlan(ctx context.Context, d release.Decision) (release.Plan, er
 		}
 		p, err := release.NewPlan(release.PlanInput{
 			Event: r.req.Event, Decision: d, Config: r.req.Config, History: h,
-			Target: r.req.Target, Snapshot: r.req.Snapshot, Platforms: platforms, Images: facts,
+			Target: r.req.Target, Snapshot: r.req.Snapshot, Platforms: platforms, Images: facts, Promote: r.source.manifestOf(),
 		})
 		if err != nil || r.req.Goal == ToBuild || r.req.Goal == ToTest {
 			return p, err
@@ -267,7 +287,7 @@ func (r *run) newPlan(ctx context.Context, d release.Decision) (release.Plan, er
 
 func (r *run) preflighted(ctx context.Context, p release.Plan) (repo forge.Repository, done *forge.Release, err error) {
 	err = r.stage("preflight", func(progress.Stage) (string, error) {
-		if r.forge, err = r.Connect(ctx); err != nil {
+		if err := r.connect(ctx); err != nil {
 			return "", err
 		}
 		if repo, done, err = r.preflight(ctx, p); err != nil {
@@ -276,6 +296,9 @@ func (r *run) preflighted(ctx context.Context, p release.Plan) (repo forge.Repos
 		if done != nil {
 			r.report.Outcome = release.Unchanged
 			r.report.Release = forgeRelease(*done)
+			if from := r.report.PromotedFrom; from != nil && p.Promoted == nil {
+				return "published already, with the bits of " + from.Tag, r.tagPublished(ctx, p, *done)
+			}
 			return "published already and equal to the plan", r.tagPublished(ctx, p, *done)
 		}
 		if r.req.Goal == ToStage {

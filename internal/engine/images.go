@@ -26,6 +26,9 @@ type Images struct {
 
 // imageWays says how each image of the plan will be made.
 func (r *run) imageWays(ctx context.Context, p release.Plan) error {
+	if p.Promoted != nil {
+		return nil // none is made
+	}
 	for _, img := range p.Images {
 		way, err := r.Images.Maker.Way(ctx, img)
 		if err != nil {
@@ -55,6 +58,9 @@ func (r *run) checkImages(ctx context.Context, p release.Plan) error {
 				return err
 			}
 		}
+	}
+	if p.Promoted != nil {
+		return r.checkPromotedImages(ctx, p)
 	}
 	source, err := r.req.Source(ctx)
 	if err != nil {

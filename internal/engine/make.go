@@ -219,7 +219,7 @@ func (r *run) pack(ctx context.Context, p release.Plan, source string, binaries 
 			o.Texts = append(o.Texts, pack.Text{Name: release.DigestsName, Kind: release.KindDigests, Content: digests(images)})
 		}
 		if fullNotes != "" {
-			o.Texts = append(o.Texts, pack.Text{Name: release.FullNotesName, Kind: release.KindNotes, Content: []byte(fullNotes)})
+			o.Texts = append(o.Texts, pack.Text{Name: p.NotesName(), Kind: release.KindNotes, Content: []byte(fullNotes)})
 		}
 		artifacts, err = pack.Artifacts(ctx, o)
 		var bytes int64

@@ -87,7 +87,7 @@ func Notes(ctx context.Context, repo *git.Repo, p release.Plan) (releasenotes.No
 func body(p release.Plan, notes string, limit int) (text, full string) {
 	mark := markerOf(p)
 	if limit > 0 {
-		link := assetURL(p, release.FullNotesName)
+		link := assetURL(p, p.NotesName())
 		if short, cut := releasenotes.Cut(notes, limit-len(mark), link); cut {
 			return short + mark, notes
 		}

@@ -69,12 +69,15 @@ func checkLimits(p release.Plan, l forge.Limits) error {
 func (r *run) checkTag(ctx context.Context, p release.Plan) error {
 	tag, err := r.forge.Tag(ctx, p.Tag)
 	switch {
-	case errors.Is(err, forge.ErrNotFound) && p.Branch != "":
+	case errors.Is(err, forge.ErrNotFound) && (p.Branch != "" || p.MakesTag):
 		return nil // publishing makes it
 	case errors.Is(err, forge.ErrNotFound):
 		return release.Invalidf("push it: git push origin "+p.Tag, "tag %s is not on %s", p.Tag, p.Target)
 	case err != nil:
 		return explain(err, p)
+	case tag.Commit != p.Commit && p.MakesTag:
+		return release.Refuse("take another tag", "tag %s is taken: on %s it is at %s, not at %s",
+			p.Tag, p.Target, release.ShortCommit(tag.Commit), release.ShortCommit(p.Commit))
 	case tag.Commit != p.Commit:
 		return release.Refuse("fetch the tag again (git fetch --tags --force), or release it under a new name",
 			"tag %s is at %s on %s, but the plan was made for %s: it was moved", p.Tag, release.ShortCommit(tag.Commit), p.Target, release.ShortCommit(p.Commit))
@@ -104,7 +107,11 @@ func (r *run) checkPublished(ctx context.Context, p release.Plan, published forg
 	if m.Commit != p.Commit {
 		return refuse("from commit %s, not %s", release.ShortCommit(m.Commit), release.ShortCommit(p.Commit))
 	}
-	if m.PlanHash != p.Hash() {
+	r.report.PromotedFrom = m.PromotedFrom
+	// A tag that a promotion made is told of as any tag; its release is done. Who
+	// asks for this tag anew, with other bits or built, is told that it is taken.
+	told := m.PromotedFrom != nil && p.Promoted == nil && !p.MakesTag
+	if m.PlanHash != p.Hash() && !told {
 		return refuse("by another plan (%.19s…, this one is %.19s…)", m.PlanHash, p.Hash())
 	}
 	for _, mv := range reconcile(m.Artifacts, published.Assets, Journal{}, nil) {

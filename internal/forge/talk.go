@@ -202,3 +202,8 @@ type Rate struct {
 	Limit, Remaining int // of the main limit; 0 and 0 when the forge tells none
 	Reset            time.Time
 }
+
+// Rated tells what was left of the allowance at the forge's last answer.
+type Rated interface {
+	RateLeft() Rate
+}

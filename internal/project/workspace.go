@@ -33,7 +33,11 @@ func NewWorkspace(repo *git.Repo) *Workspace {
 		cache = filepath.Join(os.TempDir(), fmt.Sprintf("slipway-%d", os.Getuid()))
 	}
 	sum := sha256.Sum256([]byte(repo.CommonDir()))
-	dir := filepath.Join(cache, "slipway", "trees", hex.EncodeToString(sum[:8]))
+	return NewWorkspaceAt(repo, filepath.Join(cache, "slipway", "trees", hex.EncodeToString(sum[:8])))
+}
+
+// NewWorkspaceAt makes a workspace in a folder of the caller's.
+func NewWorkspaceAt(repo *git.Repo, dir string) *Workspace {
 	return &Workspace{repo: repo, dir: dir, lock: flock.New(dir + ".lock"), Waiting: func() {}}
 }
 

@@ -42,6 +42,9 @@ type Manifest struct {
 	PlanHash  string      `json:"planHash"` // sha256:<64 hex digits>
 	Artifacts []Artifact  `json:"artifacts"`
 	Images    []MadeImage `json:"images,omitempty"`
+	// PromotedFrom is set when the artifacts and images are those of another
+	// release; the manifest itself and the notes are this one's own.
+	PromotedFrom *PromotedFrom `json:"promotedFrom,omitempty"`
 }
 
 // ManifestSchema names the manifest's format.
@@ -50,8 +53,12 @@ const ManifestSchema = "slipway.manifest/v1"
 // NewManifest lists artifacts and images, which are in plan order, under their
 // plan.
 func NewManifest(p Plan, artifacts []Artifact, images []MadeImage) Manifest {
-	return Manifest{Schema: ManifestSchema, Project: p.Project, Tag: p.Tag, Version: p.Version,
+	m := Manifest{Schema: ManifestSchema, Project: p.Project, Tag: p.Tag, Version: p.Version,
 		Class: p.Class, Commit: p.Commit, PlanHash: p.Hash(), Artifacts: artifacts, Images: images}
+	if p.Promoted != nil {
+		m.PromotedFrom = &PromotedFrom{Tag: p.Promoted.From, Commit: p.Commit, PlanHash: p.Promoted.PlanHash, Version: p.Promoted.Version}
+	}
+	return m
 }
 
 // Encode gives the manifest's bytes: indented JSON with a final newline.

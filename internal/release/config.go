@@ -14,6 +14,11 @@ type Config struct {
 	Builder  Builder   `yaml:"builder,omitempty" description:"Where images are built: the name or address of a builder, or a map. Default: BUILDX_BUILDER, else the docker engine of the current context; without any, images of builds are assembled in process."`
 	Assets   []string  `yaml:"assets,omitempty" description:"Further files of the repository to attach, as paths or globs (** crosses folders)."`
 	Notes    Notes     `yaml:"notes,omitempty" description:"How release notes are made."`
+
+	// What follows is the companion bot's; nothing of it is in a plan.
+	Promote  Promote    `yaml:"promote,omitempty" description:"For the bot: what /promote asks of a commit, and what becomes of it. A map, or a word: same or rebuild."`
+	Schedule []Schedule `yaml:"schedule,omitempty" description:"For the bot: when it releases by itself."`
+	Commands Commands   `yaml:"commands,omitempty" description:"For the bot: who may write which command in a comment. Default: whoever may write to the repository."`
 }
 
 // Class is one kind of release. A class with Tag takes tags, one with Branch

@@ -13,6 +13,9 @@ type Event struct {
 	Branch string    `json:"branch,omitempty"`
 	Commit string    `json:"commit"` // full hash, 40 or 64 hex digits
 	Time   time.Time `json:"time"`   // the commit's committer date
+	// MakesTag says that Tag need not be on the forge yet: the release makes it
+	// at Commit in the moment it is published.
+	MakesTag bool `json:"makesTag,omitempty"`
 }
 
 // ShortCommit is the commit's first 12 digits: a fixed length, so that names do

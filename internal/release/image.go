@@ -105,7 +105,8 @@ const (
 type PlanImage struct {
 	ID           string     `json:"id"`
 	Kind         ImageKind  `json:"kind"`
-	Repositories []string   `json:"repositories"` // canonical: registry.example/acme/hello, docker.io/library/busybox
+	Digest       string     `json:"digest,omitempty"` // of an image that is there already, and only gets tags
+	Repositories []string   `json:"repositories"`     // canonical: registry.example/acme/hello, docker.io/library/busybox
 	Platforms    []Platform `json:"platforms"`
 	// Tags are set at commit. Moving ones are not part of the plan's hash: a
 	// later release takes them.

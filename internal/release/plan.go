@@ -26,6 +26,9 @@ type PlanInput struct {
 	// Platforms leaves only these in the plan; empty means all.
 	Platforms []Platform
 	Images    ImageFacts
+	// Promote is the manifest of the release whose bits the new one gets; nil
+	// builds them.
+	Promote *Manifest
 }
 
 // NewPlan says what exactly will exist. Its error is Problems, every one found.
@@ -38,7 +41,7 @@ func NewPlan(in PlanInput) (Plan, error) {
 	p := Plan{
 		Schema: PlanSchema, Project: in.Config.Project, Target: in.Target,
 		Class: d.Class, Version: d.Version, Tag: d.Tag, Branch: d.Branch, Commit: d.Commit, Time: at,
-		Title: d.Tag, Prerelease: d.Prerelease, Snapshot: in.Snapshot, Files: in.Config.Assets,
+		Title: d.Tag, Prerelease: d.Prerelease, Snapshot: in.Snapshot, MakesTag: in.Event.MakesTag,
 		Latest: !d.Prerelease && d.Branch == "" && c.newestOfClass(d, at, in.History),
 	}
 	previous := in.History.Previous
@@ -49,12 +52,17 @@ func NewPlan(in PlanInput) (Plan, error) {
 		Paths: in.Config.Notes.Paths, Groups: in.Config.Notes.Groups, Exclude: in.Config.Notes.Exclude, Template: in.Config.Notes.Template}
 
 	b := planner{plan: &p, cfg: in.Config, vars: planVars(p)}
-	b.only(in.Platforms)
-	b.steps()
-	b.builds()
-	b.archives()
-	b.images(c, in)
-	b.assets()
+	if in.Promote != nil {
+		b.promotion(c, in)
+	} else {
+		p.Files = in.Config.Assets
+		b.only(in.Platforms)
+		b.steps()
+		b.builds()
+		b.archives()
+		b.images(c, in)
+		b.assets()
+	}
 	if len(b.problems) > 0 {
 		return Plan{}, b.problems
 	}
@@ -63,10 +71,10 @@ func NewPlan(in PlanInput) (Plan, error) {
 
 // Hash is sha256:<hex> over the plan's canonical JSON (RFC 8785). Latest and the
 // moving tags of images are left out, because a later tag takes them away without
-// changing what this release is, and so is the forge's kind, which says how the
-// target is spoken to.
+// changing what this release is; so are the forge's kind, which says how the
+// target is spoken to, and whether the tag was there before.
 func (p Plan) Hash() string {
-	p.Latest = false
+	p.Latest, p.MakesTag = false, false
 	p.Images = withoutMoving(p.Images)
 	if p.Target != nil {
 		t := *p.Target

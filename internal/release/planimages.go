@@ -41,17 +41,22 @@ func (b *planner) images(c *Classifier, in PlanInput) {
 	for i, img := range b.cfg.Images {
 		field := at("images", i)
 		planned := b.image(field, img, c, in)
-		for _, r := range planned.Repositories {
-			for _, t := range planned.Tags {
-				name := r + ":" + t.Name
-				if other, taken := owner[name]; taken && other != img.ID {
-					b.problems = append(b.problems, Problem{Field: field + ".tags", Message: fmt.Sprintf("images %s and %s would both be %s", other, img.ID, name),
-						Hint: "give one of them another `repository` or other `tags`"})
-				}
-				owner[name] = img.ID
-			}
-		}
+		b.claim(field, planned, owner)
 		b.plan.Images = append(b.plan.Images, planned)
+	}
+}
+
+// claim notes in owner which image has which name, and finds two of one name.
+func (b *planner) claim(field string, planned PlanImage, owner map[string]string) {
+	for _, r := range planned.Repositories {
+		for _, t := range planned.Tags {
+			name := r + ":" + t.Name
+			if other, taken := owner[name]; taken && other != planned.ID {
+				b.problems = append(b.problems, Problem{Field: field + ".tags", Message: fmt.Sprintf("images %s and %s would both be %s", other, planned.ID, name),
+					Hint: "give one of them another `repository` or other `tags`"})
+			}
+			owner[name] = planned.ID
+		}
 	}
 }
 

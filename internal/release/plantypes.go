@@ -5,26 +5,29 @@ import "time"
 // Plan says what exactly will exist. It is made of values that the commit, the
 // config and the history give; nothing in it depends on the machine.
 type Plan struct {
-	Schema     string        `json:"schema"` // slipway.plan/v1
-	Project    string        `json:"project"`
-	Target     *Target       `json:"target,omitempty"` // nil for a snapshot or a build without a forge
-	Class      string        `json:"class"`
-	Version    string        `json:"version"`
-	Tag        string        `json:"tag"` // the release's tag; made by the release when Branch is set
-	Branch     string        `json:"branch,omitempty"`
-	Commit     string        `json:"commit"`
-	Time       time.Time     `json:"time"` // the commit's, UTC; every date in the release is this one
-	Title      string        `json:"title"`
-	Prerelease bool          `json:"prerelease"`
-	Latest     bool          `json:"latest"`
-	Snapshot   bool          `json:"snapshot,omitempty"`
-	Notes      PlanNotes     `json:"notes"`
-	Steps      []PlanStep    `json:"steps,omitempty"`
-	Builds     []PlanBuild   `json:"builds,omitempty"`
-	Archives   []PlanArchive `json:"archives,omitempty"`
-	Images     []PlanImage   `json:"images,omitempty"`
-	Files      []string      `json:"files,omitempty"` // globs of further files to attach
-	Assets     []PlanAsset   `json:"assets"`          // every asset known before the build, in order
+	Schema     string    `json:"schema"` // slipway.plan/v1
+	Project    string    `json:"project"`
+	Target     *Target   `json:"target,omitempty"` // nil for a snapshot or a build without a forge
+	Class      string    `json:"class"`
+	Version    string    `json:"version"`
+	Tag        string    `json:"tag"` // the release's tag; made by the release when Branch or MakesTag is set
+	Branch     string    `json:"branch,omitempty"`
+	MakesTag   bool      `json:"makesTag,omitempty"` // the tag need not be on the forge yet; no part of the hash
+	Commit     string    `json:"commit"`
+	Time       time.Time `json:"time"` // the commit's, UTC; every date in the release is this one
+	Title      string    `json:"title"`
+	Prerelease bool      `json:"prerelease"`
+	Latest     bool      `json:"latest"`
+	Snapshot   bool      `json:"snapshot,omitempty"`
+	Notes      PlanNotes `json:"notes"`
+	// Promoted is set when nothing is built: the bits are those of another release.
+	Promoted *PlanPromotion `json:"promoted,omitempty"`
+	Steps    []PlanStep     `json:"steps,omitempty"`
+	Builds   []PlanBuild    `json:"builds,omitempty"`
+	Archives []PlanArchive  `json:"archives,omitempty"`
+	Images   []PlanImage    `json:"images,omitempty"`
+	Files    []string       `json:"files,omitempty"` // globs of further files to attach
+	Assets   []PlanAsset    `json:"assets"`          // every asset known before the build, in order
 }
 
 // PlanNotes is the range of commits that the notes tell.

@@ -23,14 +23,16 @@ type Report struct {
 	Plan     *Plan         `json:"plan,omitempty"`
 	PlanHash string        `json:"planHash,omitempty"`
 	Release  *ForgeRelease `json:"release,omitempty"`
-	Assets   []ReportAsset `json:"assets,omitempty"`
-	Ways     []ImageWay    `json:"ways,omitempty"` // how each image is made, in plan order
-	Images   []ReportImage `json:"images,omitempty"`
-	Steps    []StepResult  `json:"steps,omitempty"`
-	Stages   []StageTime   `json:"stages,omitempty"`
-	Notes    string        `json:"notes,omitempty"` // Markdown as published
-	Warnings []Problem     `json:"warnings,omitempty"`
-	Error    *ReportError  `json:"error,omitempty"`
+	// PromotedFrom is set when the release has the bits of another one.
+	PromotedFrom *PromotedFrom `json:"promotedFrom,omitempty"`
+	Assets       []ReportAsset `json:"assets,omitempty"`
+	Ways         []ImageWay    `json:"ways,omitempty"` // how each image is made, in plan order
+	Images       []ReportImage `json:"images,omitempty"`
+	Steps        []StepResult  `json:"steps,omitempty"`
+	Stages       []StageTime   `json:"stages,omitempty"`
+	Notes        string        `json:"notes,omitempty"` // Markdown as published
+	Warnings     []Problem     `json:"warnings,omitempty"`
+	Error        *ReportError  `json:"error,omitempty"`
 	// Dist is the folder where the artifacts lie on this machine.
 	Dist string `json:"dist,omitempty"`
 }

@@ -28,6 +28,9 @@ func Validate(cfg Config) Problems {
 	v.builder()
 	v.assets()
 	v.notes()
+	v.promote()
+	v.schedules()
+	v.commands()
 	if !v.tooMany() {
 		v.placeholders()
 		v.names()

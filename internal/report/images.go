@@ -20,7 +20,11 @@ func how(b release.PlanBuild) string {
 
 // imageRows are the lines of a plan that tell of one image.
 func imageRows(row func(name, format string, args ...any), img release.PlanImage) {
-	row("image", "%s of %s for %s", img.ID, madeOf(img), strings.Join(platforms(img.Platforms), ", "))
+	if img.Digest != "" {
+		row("image", "%s, %s, for %s", img.ID, short(img.Digest), strings.Join(platforms(img.Platforms), ", "))
+	} else {
+		row("image", "%s of %s for %s", img.ID, madeOf(img), strings.Join(platforms(img.Platforms), ", "))
+	}
 	var names, moving []string
 	for _, t := range img.Tags {
 		if t.Moving {

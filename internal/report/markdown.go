@@ -27,6 +27,9 @@ func Markdown(w io.Writer, r release.Report, failed error) {
 	if p := r.Plan; p != nil {
 		fmt.Fprintf(w, "%s `%s`, version `%s`, tag `%s`, commit `%.12s`. %s\n\n", cell(p.Project), code(p.Class), code(p.Version), code(p.Tag), p.Commit, cell(r.Decision.Reason))
 	}
+	if r.Plan != nil && r.Plan.Promoted != nil {
+		fmt.Fprintf(w, "Promotes the bits of `%s`: nothing is built. %s.\n\n", code(r.Plan.Promoted.From), cell(upperFirst(oldVersion(r.Plan))))
+	}
 	if r.Outcome == release.Planned && r.Plan != nil {
 		var b strings.Builder
 		Plan(&b, r)
@@ -46,6 +49,8 @@ func Markdown(w io.Writer, r release.Report, failed error) {
 		fmt.Fprintln(w)
 	}
 }
+
+func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func headline(r release.Report, failed error) string {
 	what := "Slipway"

@@ -27,10 +27,17 @@ func Text(w io.Writer, r release.Report) {
 	switch r.Outcome {
 	case release.Published:
 		fmt.Fprintf(w, "%s is published as %s: %s\n", r.Plan.Tag, r.Plan.Class, r.Release.URL)
+		if r.Plan.Promoted != nil {
+			fmt.Fprintf(w, "it has the bits of %s: nothing was built; %s\n", r.Plan.Promoted.From, oldVersion(r.Plan))
+		}
 		Images(w, r.Images)
 		assets(w, r)
 	case release.Unchanged:
-		fmt.Fprintf(w, "%s is published already and equal to the plan: nothing to do\n%s\n", r.Plan.Tag, r.Release.URL)
+		if r.PromotedFrom != nil && r.Plan.Promoted == nil {
+			fmt.Fprintf(w, "%s is published already, with the bits of %s: nothing to do\n%s\n", r.Plan.Tag, r.PromotedFrom.Tag, r.Release.URL)
+		} else {
+			fmt.Fprintf(w, "%s is published already and equal to the plan: nothing to do\n%s\n", r.Plan.Tag, r.Release.URL)
+		}
 		Images(w, r.Images)
 	case release.Built:
 		fmt.Fprintf(w, "built %s %s; nothing was published\n", r.Plan.Project, r.Plan.Version)
@@ -91,7 +98,7 @@ func Plan(w io.Writer, r release.Report) {
 	row("class", "%s%s", p.Class, flags(p))
 	row("why", "%s", r.Decision.Reason)
 	row("version", "%s", p.Version)
-	row("tag", "%s%s", p.Tag, map[bool]string{true: " (made by the release)"}[p.Branch != "" && !p.Snapshot])
+	row("tag", "%s%s", p.Tag, map[bool]string{true: " (made by the release)"}[(p.Branch != "" || p.MakesTag) && !p.Snapshot])
 	row("commit", "%s of %s", p.Commit, p.Time.Format("2006-01-02 15:04:05 MST"))
 	if p.Target != nil {
 		row("target", "%s", p.Target)
@@ -99,6 +106,10 @@ func Plan(w io.Writer, r release.Report) {
 		row("target", "none: no forge repository was found or asked for")
 	}
 	row("notes", "since %s (%s)", orElse(p.Notes.Previous, "the first commit"), p.Notes.Reason)
+	if p.Promoted != nil {
+		row("promotes", "the bits of %s: nothing is built", p.Promoted.From)
+		row("", "%s", oldVersion(p))
+	}
 	for _, s := range p.Steps {
 		on := ""
 		if s.Platform != nil {
@@ -123,6 +134,11 @@ func Plan(w io.Writer, r release.Report) {
 	}
 	row("hash", "%s", r.PlanHash)
 	_ = t.Flush()
+}
+
+// oldVersion says what a promotion does not change.
+func oldVersion(p *release.Plan) string {
+	return fmt.Sprintf("binaries and images still say version %s of themselves (%s)", p.Promoted.Version, release.RebuildHint)
 }
 
 func flags(p *release.Plan) string {

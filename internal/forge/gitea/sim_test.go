@@ -1,6 +1,9 @@
 package gitea_test
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"testing"
 
 	"github.com/slipway-dev/slipway/internal/forge"
@@ -30,4 +33,38 @@ func onSim(t *testing.T, sim *simtest.Sim, repository, token string, o wire.Opti
 		t.Fatal(err)
 	}
 	return f
+}
+
+// The contracts of what the bot needs hold on the simulated Gitea.
+func TestBotContractOnSimforge(t *testing.T) {
+	t.Parallel()
+	forgetest.RunBot(t, func(t *testing.T) forgetest.BotSubject {
+		sim := simtest.Start(t, simforge.Options{Dialect: memory.Gitea})
+		s := forgetest.MemoryBot(sim.Repo, sim.Refs)
+		s.Forge = onSim(t, sim, simtest.Repository, simforge.WriteToken, wire.Options{})
+		s.ReadOnly = onSim(t, sim, simtest.Repository, simforge.ReadToken, wire.Options{})
+		s.BadToken = onSim(t, sim, simtest.Repository, "wrong-token", wire.Options{})
+		s.Tags, s.Traits = sim.Tags, forgetest.GiteaBot
+		s.AddHook = func(t *testing.T, url string) string {
+			if url == "" {
+				receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+				t.Cleanup(receiver.Close)
+				url = receiver.URL
+			}
+			h, err := sim.Server.AddHook(simtest.Repository, simforge.Hook{URL: url, Events: []string{"push"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strconv.FormatInt(h.ID, 10)
+		}
+		s.AwaitHook = func(t *testing.T, id string) {
+			if err := sim.Server.AwaitHooks(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := sim.Repo.Deliveries(digits(t, id)); len(got) != 1 || got[0].Event != "push" || !got[0].OK() {
+				t.Errorf("deliveries %+v", got)
+			}
+		}
+		return s
+	})
 }

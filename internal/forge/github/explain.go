@@ -41,8 +41,10 @@ func explain(a wire.Answer) (error, string) {
 	switch {
 	case strings.Contains(message, "immutable release"):
 		kind = forge.ErrImmutable
-	case a.Status == http.StatusUnprocessableEntity && exists:
+	case a.Status == http.StatusUnprocessableEntity && (exists || strings.HasPrefix(message, "Reference already exists")):
 		kind = forge.ErrConflict
+	case a.Status == http.StatusUnprocessableEntity && a.Method == http.MethodGet && strings.HasPrefix(message, "No commit found"):
+		kind = forge.ErrNotFound
 	case a.Status == http.StatusUnprocessableEntity && strings.Contains(message, "size must be less"):
 		kind = forge.ErrTooLarge
 	case a.Status == http.StatusUnauthorized && kind == forge.ErrUnauthorized:
@@ -50,11 +52,20 @@ func explain(a wire.Answer) (error, string) {
 	case a.Status == http.StatusForbidden && a.Header.Get("X-GitHub-SSO") != "":
 		message += signOn(a.Header.Get("X-GitHub-SSO"))
 	case a.Status == http.StatusForbidden && strings.HasPrefix(message, "Resource not accessible by"):
-		message += `: the token lacks the right "contents: write"`
+		message += `: the token lacks the right "` + rights(a.Header.Get("X-Accepted-GitHub-Permissions")) + `"`
 	case a.Status == http.StatusNotFound && a.Method != http.MethodGet && kind == forge.ErrNotFound:
 		message += ": it is not there, or the token may not write to it"
 	}
 	return kind, message
+}
+
+// rights puts the rights of which a call needs one ("issues=write;
+// pull_requests=write") in the words of GitHub's settings.
+func rights(header string) string {
+	if header == "" {
+		return "contents: write"
+	}
+	return strings.NewReplacer("; ", `" or "`, ";", `" or "`, ",", " and ", "=", ": ").Replace(header)
 }
 
 // String says what is wrong in one clause.

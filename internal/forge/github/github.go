@@ -3,11 +3,15 @@ package github
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	gh "github.com/google/go-github/v60/github"
 	"golang.org/x/time/rate"
@@ -28,49 +32,95 @@ type Options struct {
 	Server     string // "https://github.com", a GitHub Enterprise server, or "" for github.com
 	Repository string // owner/name
 	Token      string // empty for reading what is public
+	App        *App   // asks in place of a token
 	UserAgent  string // "slipway/1.2.3"
 	Wire       wire.Options
 }
 
 // Forge is one repository on GitHub.
 type Forge struct {
-	client      *gh.Client
-	http        *http.Client
+	*api
 	owner, name string
-	host        string
 	token       string
+	app         *login // nil with a token or none
+	self        known[string]
+	repoID      known[int64]
 }
 
-var _ forge.Forge = (*Forge)(nil)
+var (
+	_ forge.Forge       = (*Forge)(nil)
+	_ forge.Talk        = (*Forge)(nil)
+	_ forge.Commits     = (*Forge)(nil)
+	_ forge.Workflows   = (*Forge)(nil)
+	_ forge.Hooks       = (*Forge)(nil)
+	_ forge.Missed      = (*Forge)(nil)
+	_ forge.Deployments = (*Forge)(nil)
+	_ forge.Credentials = (*Forge)(nil)
+	_ forge.Rated       = (*Forge)(nil)
+)
 
 // New makes the adapter; it asks the server nothing yet.
 func New(o Options) (*Forge, error) {
+	server, err := o.server()
+	if err != nil {
+		return nil, err
+	}
+	f := &Forge{token: o.Token}
+	if f.owner, f.name, err = forge.SplitRepository(o.Repository); err != nil {
+		return nil, err
+	}
+	if o.App == nil {
+		f.api = newAPI(o, server, tokenDialect(o.Token))
+		return f, nil
+	}
+	if f.app, err = newLogin(o, server); err != nil {
+		return nil, err
+	}
+	f.app.owner, f.app.name = f.owner, f.name
+	f.api = newAPI(o, server, wire.Dialect{Authorize: f.app.authorize})
+	return f, nil
+}
+
+// server checks what all calls need.
+func (o Options) server() (*url.URL, error) {
+	if o.App != nil && o.Token != "" {
+		return nil, errors.New("GitHub is given a token and an app: take one of them out of the settings")
+	}
 	if o.Server == "" {
 		o.Server = "https://github.com"
 	}
-	server, err := forge.ParseServer(o.Server)
-	if err != nil {
-		return nil, err
+	return forge.ParseServer(o.Server)
+}
+
+// api is GitHub's API with one login.
+type api struct {
+	client *gh.Client
+	http   *http.Client
+	host   string
+	rate   atomic.Pointer[forge.Rate]
+}
+
+func tokenDialect(token string) wire.Dialect {
+	d := wire.Dialect{Secret: token}
+	if token != "" {
+		d.Authorization = "Bearer " + token
 	}
-	owner, name, err := forge.SplitRepository(o.Repository)
-	if err != nil {
-		return nil, err
+	return d
+}
+
+// newAPI makes the API's client; d says who asks.
+func newAPI(o Options, server *url.URL, d wire.Dialect) *api {
+	base, uploads := endpoints(server)
+	a := &api{host: server.Host}
+	d.Hosts = []string{wire.Origin(base), wire.Origin(uploads)}
+	d.UserAgent, d.Pace, d.Heard = o.UserAgent, pace(), a.hear
+	if d.Explain == nil {
+		d.Explain = explain
 	}
-	api, uploads := endpoints(server)
-	dialect := wire.Dialect{
-		Hosts:     []string{wire.Origin(api), wire.Origin(uploads)},
-		Secret:    o.Token,
-		UserAgent: o.UserAgent,
-		Explain:   explain,
-		Pace:      pace(),
-	}
-	if o.Token != "" {
-		dialect.Authorization = "Bearer " + o.Token
-	}
-	httpClient := wire.NewClient(o.Wire, dialect)
-	client := gh.NewClient(httpClient)
-	client.BaseURL, client.UploadURL, client.UserAgent = api, uploads, o.UserAgent
-	return &Forge{client: client, http: httpClient, owner: owner, name: name, host: server.Host, token: o.Token}, nil
+	a.http = wire.NewClient(o.Wire, d)
+	a.client = gh.NewClient(a.http)
+	a.client.BaseURL, a.client.UploadURL, a.client.UserAgent = base, uploads, o.UserAgent
+	return a
 }
 
 // endpoints gives the addresses of the API and of uploads.
@@ -103,18 +153,21 @@ func (f *Forge) path(format string, args ...any) string {
 }
 
 // do sends one request and reads its JSON answer into out, which may be nil.
-func (f *Forge) do(ctx context.Context, call *wire.Call, method, path string, in, out any) (*gh.Response, error) {
-	req, err := f.client.NewRequest(method, path, in)
+func (a *api) do(ctx context.Context, call *wire.Call, method, path string, in, out any) (*gh.Response, error) {
+	req, err := a.client.NewRequest(method, path, in)
 	if err != nil {
 		return nil, call.Err(err)
 	}
-	resp, err := f.client.Do(ctx, req, out)
+	resp, err := a.client.Do(ctx, req, out)
+	if accepted := (*gh.AcceptedError)(nil); errors.As(err, &accepted) {
+		err = nil // 202: GitHub does it soon
+	}
 	return resp, call.Err(err)
 }
 
 // mayWrite refuses a write without a token, before anything is sent.
 func (f *Forge) mayWrite(call *wire.Call) error {
-	if f.token == "" {
+	if f.token == "" && f.app == nil {
 		return call.Fail(forge.ErrUnauthorized,
 			"there is no token: give one with the right to write contents, in SLIPWAY_TOKEN or GITHUB_TOKEN")
 	}
@@ -128,4 +181,47 @@ func number(call *wire.Call, id string) (int64, error) {
 		return 0, call.Fail(forge.ErrNotFound, fmt.Sprintf("%q is not an id of GitHub's", id))
 	}
 	return n, nil
+}
+
+// known is something that GitHub is asked for once.
+type known[T any] struct {
+	mu    sync.Mutex
+	value *T
+}
+
+func (k *known[T]) get(ask func() (T, error)) (T, error) {
+	k.mu.Lock()
+	value := k.value
+	k.mu.Unlock()
+	if value != nil {
+		return *value, nil
+	}
+	v, err := ask()
+	if err == nil {
+		k.mu.Lock()
+		k.value = &v
+		k.mu.Unlock()
+	}
+	return v, err
+}
+
+// hear keeps what an answer says of the main rate limit.
+func (a *api) hear(h http.Header) {
+	if r := h.Get("X-RateLimit-Resource"); r != "" && r != "core" {
+		return
+	}
+	limit, err1 := strconv.Atoi(h.Get("X-RateLimit-Limit"))
+	left, err2 := strconv.Atoi(h.Get("X-RateLimit-Remaining"))
+	reset, err3 := strconv.ParseInt(h.Get("X-RateLimit-Reset"), 10, 64)
+	if errors.Join(err1, err2, err3) == nil {
+		a.rate.Store(&forge.Rate{Limit: limit, Remaining: left, Reset: time.Unix(reset, 0)})
+	}
+}
+
+// RateLeft is what the last answer said of the main rate limit.
+func (a *api) RateLeft() forge.Rate {
+	if r := a.rate.Load(); r != nil {
+		return *r
+	}
+	return forge.Rate{}
 }

@@ -283,6 +283,11 @@ type answer struct {
 // GitHub's 404 to all else.
 func scripted(t *testing.T, token string, answers map[string]answer, watch ...func(*http.Request)) *github.Forge {
 	t.Helper()
+	return scriptedWith(t, github.Options{Token: token}, answers, watch...)
+}
+
+func scriptedWith(t *testing.T, o github.Options, answers map[string]answer, watch ...func(*http.Request)) *github.Forge {
+	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, f := range watch {
 			f(r)
@@ -299,7 +304,8 @@ func scripted(t *testing.T, token string, answers map[string]answer, watch ...fu
 		_, _ = io.WriteString(w, a.body)
 	}))
 	t.Cleanup(s.Close)
-	f, err := github.New(github.Options{Server: s.URL, Repository: "acme/hello", Token: token, UserAgent: "slipway/test"})
+	o.Server, o.Repository, o.UserAgent = s.URL, "acme/hello", "slipway/test"
+	f, err := github.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

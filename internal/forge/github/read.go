@@ -1,20 +1,15 @@
 package github
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/forge/wire"
@@ -103,6 +98,9 @@ func (f *Forge) Repository(ctx context.Context) (forge.Repository, error) {
 // app's installation, a workflow's GITHUB_TOKEN among them, permissions are
 // missing or all false whatever it may do, and the answer is yes.
 func (f *Forge) canWrite(ctx context.Context, call *wire.Call, permissions map[string]bool) (bool, error) {
+	if f.app != nil {
+		return f.app.mayWrite(ctx)
+	}
 	if f.token == "" {
 		return false, nil
 	}
@@ -178,7 +176,7 @@ func (f *Forge) Tag(ctx context.Context, name string) (forge.Tag, error) {
 // every page is read; the last page's number lets them come side by side.
 func (f *Forge) Releases(ctx context.Context, tag string) ([]forge.Release, error) {
 	ctx, call := wire.Begin(ctx, "list releases of "+tag)
-	all, err := pages[releaseAnswer](ctx, f, call, f.path("/releases"), func(r releaseAnswer) int64 { return r.ID })
+	all, err := pages[releaseAnswer](ctx, f.api, call, f.path("/releases"), func(r releaseAnswer) int64 { return r.ID })
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +186,7 @@ func (f *Forge) Releases(ctx context.Context, tag string) ([]forge.Release, erro
 			continue
 		}
 		// The list itself hides broken assets.
-		assets, err := pages[asset](ctx, f, call, f.path("/releases/%d/assets", r.ID), func(a asset) int64 { return a.ID })
+		assets, err := pages[asset](ctx, f.api, call, f.path("/releases/%d/assets", r.ID), func(a asset) int64 { return a.ID })
 		if errors.Is(err, forge.ErrNotFound) {
 			continue // it was deleted meanwhile
 		}
@@ -198,50 +196,6 @@ func (f *Forge) Releases(ctx context.Context, tag string) ([]forge.Release, erro
 		out = append(out, r.domain(assets))
 	}
 	return out, nil
-}
-
-// pages reads a whole list, ordered by id.
-func pages[T any](ctx context.Context, f *Forge, call *wire.Call, path string, id func(T) int64) ([]T, error) {
-	var mu sync.Mutex
-	found := map[int64]T{}
-	read := func(ctx context.Context, page int) (next, last int, err error) {
-		var items []T
-		resp, err := f.do(ctx, call, http.MethodGet, fmt.Sprintf("%s?per_page=100&page=%d", path, page), nil, &items)
-		if err != nil {
-			return 0, 0, err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		for _, item := range items {
-			found[id(item)] = item
-		}
-		return resp.NextPage, resp.LastPage, nil
-	}
-	next, last, err := read(ctx, 1)
-	if err == nil && last > next {
-		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(4)
-		for page := next; page < last; page++ {
-			group.Go(func() error {
-				_, _, err := read(ctx, page)
-				return err
-			})
-		}
-		err, next = group.Wait(), last
-	}
-	for previous := 1; err == nil && next > previous; {
-		previous = next
-		next, _, err = read(ctx, next)
-	}
-	if err != nil {
-		return nil, err
-	}
-	items := make([]T, 0, len(found))
-	for _, item := range found {
-		items = append(items, item)
-	}
-	slices.SortFunc(items, func(a, b T) int { return cmp.Compare(id(a), id(b)) })
-	return items, nil
 }
 
 // OpenAsset reads an asset's content. GitHub sends the reader on to another

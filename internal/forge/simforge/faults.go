@@ -65,7 +65,7 @@ type FaultHelp struct{ Name, Text string }
 // Faults lists what ParseFault takes.
 func Faults() []FaultHelp {
 	return []FaultHelp{
-		{"CALL-500, -502, -503, -504, -507", "the call fails before it does anything; CALL is create, upload, update, publish, delete, read, download or any. On GitHub upload-502 leaves a broken asset that blocks the name"},
+		{"CALL-500, -502, -503, -504, -507", "the call fails before it does anything; CALL is create, upload, update, publish, delete, read, download, comment, other (what else changes something: a status, a reaction, a dispatch) or any. On GitHub upload-502 leaves a broken asset that blocks the name"},
 		{"CALL-502-after (any of these)", "the call is done, and the answer says that it failed"},
 		{"CALL-422, upload-413", "the forge finds the call invalid, the asset too large"},
 		{"CALL-cut-before, CALL-cut-after", "the connection breaks before the call is done, or when it is done and not yet answered"},
@@ -82,7 +82,7 @@ func Faults() []FaultHelp {
 	}
 }
 
-var callOps = []Op{OpCreate, OpUpload, OpUpdate, OpPublish, OpDelete, OpRead, OpDownload, OpAny}
+var callOps = []Op{OpCreate, OpUpload, OpUpdate, OpPublish, OpDelete, OpRead, OpDownload, OpComment, OpOther, OpAny}
 
 var (
 	callFault   = regexp.MustCompile(`^([a-z]+)-(.+)$`)

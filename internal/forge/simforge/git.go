@@ -1,12 +1,14 @@
 package simforge
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
 	"net/http/cgi"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/slipway-dev/slipway/internal/forge/forgetest/memory"
@@ -45,14 +47,51 @@ func (c *call) serveGit(segs []string) {
 		c.plain(http.StatusForbidden, "text/plain; charset=utf-8", "Write access to repository not granted.\n")
 		return
 	}
+	if service == "git-receive-pack" {
+		h.pushes.Lock() // what one push has changed can be told from the rest
+		defer h.pushes.Unlock()
+	}
+	before := c.refsNow(h, service)
 	if err := c.backend(h.gitDir, service); err != nil {
 		c.plain(http.StatusInternalServerError, "text/plain; charset=utf-8", err.Error()+"\n")
 		return
 	}
 	if service == "git-receive-pack" {
-		// The push is done; a release whose tag it took is found by the next reader.
-		_ = h.repo.Settle(context.WithoutCancel(c.r.Context()))
+		// The push is done, whatever becomes of its client.
+		_ = h.repo.Pushed(context.WithoutCancel(c.r.Context()), c.login, changes(before, c.refsNow(h, service)))
 	}
+}
+
+// refsNow are the objects of all refs by name, for a push.
+func (c *call) refsNow(h hosted, service string) map[string]string {
+	out := map[string]string{}
+	if service != "git-receive-pack" {
+		return out
+	}
+	// A list that can't be read has nothing in it to tell of.
+	refs, _ := h.repo.Refs().Matching(context.WithoutCancel(c.r.Context()), "refs/")
+	for _, ref := range refs {
+		out[ref.Name] = ref.Object
+	}
+	return out
+}
+
+// changes are what a push made of the refs, by name.
+func changes(before, after map[string]string) []memory.RefUpdate {
+	const zeros = "0000000000000000000000000000000000000000"
+	var out []memory.RefUpdate
+	for name, object := range after {
+		if was := cmp.Or(before[name], zeros); was != object {
+			out = append(out, memory.RefUpdate{Ref: name, Before: was, After: object})
+		}
+	}
+	for name, object := range before {
+		if after[name] == "" {
+			out = append(out, memory.RefUpdate{Ref: name, Before: object, After: zeros})
+		}
+	}
+	slices.SortFunc(out, func(a, b memory.RefUpdate) int { return cmp.Compare(a.Ref, b.Ref) })
+	return out
 }
 
 func (c *call) backend(gitDir, service string) error {

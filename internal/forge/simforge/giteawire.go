@@ -17,8 +17,11 @@ type giteaWire struct{ s *Server }
 
 const giteaVersion = "1.27.3"
 
+// giteaAPI are the first parts of the API's paths.
+var giteaAPI = []string{"repos", "version", "user", "settings", "orgs", "teams"}
+
 func (g giteaWire) routes() []route {
-	return slices.Concat(g.repoRoutes(), g.releaseRoutes(), g.assetRoutes())
+	return slices.Concat(g.repoRoutes(), g.releaseRoutes(), g.assetRoutes(), g.talkRoutes(), g.commitRoutes(), g.actionRoutes())
 }
 
 // check keeps the API below /api/v1, and the pages outside it.
@@ -34,7 +37,7 @@ func (g giteaWire) check(c *call) bool {
 	if len(segs) > 0 {
 		first = segs[0]
 	}
-	if apiOnly := first == "repos" || first == "version" || first == "user" || first == "settings"; apiOnly != api {
+	if slices.Contains(giteaAPI, first) != api {
 		c.plain(http.StatusNotFound, "text/plain; charset=utf-8", "Not found.\n")
 		return false
 	}
@@ -83,16 +86,6 @@ func unbound(why string) error {
 
 func (g giteaWire) page(c *call) string { return c.base() + "/" + c.repo().FullName() }
 func (g giteaWire) api(c *call) string  { return c.base() + "/api/v1/repos/" + c.repo().FullName() }
-
-func (g giteaWire) user(c *call, id int, login string) map[string]any {
-	return map[string]any{
-		"id": id, "login": login, "login_name": "", "source_id": 0, "full_name": "", "email": login + "@noreply.localhost",
-		"avatar_url": c.base() + "/avatars/" + login, "html_url": c.base() + "/" + login, "language": "", "is_admin": false,
-		"last_login": "0001-01-01T00:00:00Z", "created": "2026-01-01T00:00:00Z", "restricted": false, "active": false,
-		"prohibit_login": false, "location": "", "website": "", "description": "", "visibility": "public",
-		"followers_count": 0, "following_count": 0, "starred_repos_count": 0, "username": login,
-	}
-}
 
 // escapeSegments is Gitea's util.PathEscapeSegments.
 func escapeSegments(s string) string { return strings.ReplaceAll(escapePath(s), "+", "%2B") }

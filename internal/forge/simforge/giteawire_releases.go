@@ -148,6 +148,6 @@ func (g giteaWire) releaseJSON(c *call, rel memory.Release, assets []memory.Asse
 		"tarball_url": g.page(c) + "/archive/" + tag + ".tar.gz", "zipball_url": g.page(c) + "/archive/" + tag + ".zip",
 		"upload_url": self + "/assets", "draft": rel.Draft, "prerelease": rel.Prerelease,
 		"created_at": stamp(rel.Created), "published_at": stamp(rel.Created),
-		"author": g.user(c, 1, "maintainer"), "assets": g.assetsJSON(c, rel, assets),
+		"author": g.self(c), "assets": g.assetsJSON(c, rel, assets),
 	}
 }

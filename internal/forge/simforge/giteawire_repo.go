@@ -48,13 +48,11 @@ func (g giteaWire) knows(c *call) error {
 }
 
 func (g giteaWire) whoami(c *call) error {
-	switch c.access {
-	case memory.Anonymous:
-		return &memory.Refusal{Status: http.StatusUnauthorized, Message: "token is required"}
-	case memory.BadToken:
-		return g.knows(c)
+	if err := g.named(c); err != nil {
+		return err
 	}
-	return c.answer(http.StatusOK, g.user(c, 1, "maintainer"))
+	u, _ := c.s.people.Find(c.login)
+	return c.answer(http.StatusOK, g.account(c, u))
 }
 
 func (g giteaWire) info(c *call) (memory.Info, error) {
@@ -64,29 +62,12 @@ func (g giteaWire) info(c *call) (memory.Info, error) {
 	return c.repo().Info(c.r.Context())
 }
 
-// repository tells the user's rights, not the token's: Gitea's permissions are
-// those of the account, whatever the token's scopes are.
 func (g giteaWire) repository(c *call) error {
 	in, err := g.info(c)
 	if err != nil {
 		return err
 	}
-	full := c.repo().FullName()
-	owner, name, _ := strings.Cut(full, "/")
-	known := c.access == memory.Writer || c.access == memory.ReadOnly
-	return c.answer(http.StatusOK, map[string]any{
-		"id": 1, "owner": g.user(c, 2, owner), "name": name, "full_name": full, "description": "", "empty": in.Empty,
-		"private": false, "fork": false, "template": false, "mirror": false, "size": 25, "language": "",
-		"languages_url": g.api(c) + "/languages", "html_url": g.page(c), "url": g.api(c), "link": "", "ssh_url": "",
-		"clone_url": g.page(c) + ".git", "original_url": "", "website": "", "stars_count": 0, "forks_count": 0,
-		"watchers_count": 1, "branch_count": 1, "open_issues_count": 0, "open_pr_counter": 0, "release_counter": in.Releases,
-		"default_branch": in.DefaultBranch, "archived": in.Archived, "created_at": "2026-01-01T00:00:00Z",
-		"updated_at": "2026-01-01T00:00:00Z", "archived_at": "1970-01-01T00:00:00Z",
-		"permissions": map[string]bool{"admin": known, "push": known, "pull": true},
-		"has_code":    true, "has_issues": true, "has_wiki": true, "has_pull_requests": true, "has_projects": true,
-		"has_releases": true, "has_packages": true, "has_actions": true, "avatar_url": "", "internal": false,
-		"object_format_name": "sha1", "topics": []string{}, "licenses": []string{},
-	})
+	return c.answer(http.StatusOK, g.repoJSON(c, in))
 }
 
 func (g giteaWire) listTags(c *call) error {

@@ -3,6 +3,7 @@ package simforge
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/forge/forgetest/memory"
 )
 
@@ -24,7 +26,9 @@ const githubDocs = "https://docs.github.com/rest"
 const storagePath = "_storage/"
 
 func (g githubWire) routes() []route {
-	return slices.Concat(g.repoRoutes(), g.releaseRoutes(), g.assetRoutes())
+	// commits/:sha/… stands before commits/*ref, which takes all below it.
+	return slices.Concat(g.appRoutes(), g.talkRoutes(), g.checkRoutes(), g.actionRoutes(), g.hookRoutes(), g.deployRoutes(),
+		g.repoRoutes(), g.releaseRoutes(), g.assetRoutes())
 }
 
 // check refuses what GitHub refuses of any request, and counts it.
@@ -43,7 +47,7 @@ func (g githubWire) check(c *call) bool {
 		return false
 	}
 	c.w.Header().Set("X-GitHub-Media-Type", "github.v3; format=json")
-	v, done := g.s.rates.admit(c.r.Header.Get("Authorization"), c.log.Op)
+	v, done := g.s.rates.admit(c.caller(), c.log.Op)
 	c.ended = done
 	if c.log.Op != OpUpload { // the upload host tells no rates
 		v.headers(c.w.Header())
@@ -57,6 +61,40 @@ func (g githubWire) check(c *call) bool {
 		return false
 	}
 	return g.checkAccept(c)
+}
+
+// caller is whose rate limit counts: an installation has one for all its
+// tokens.
+func (c *call) caller() string {
+	switch {
+	case c.installation != nil:
+		return fmt.Sprintf("installation %d", c.installation.ID)
+	case c.app != nil:
+		return fmt.Sprintf("app %d", c.app.ID)
+	}
+	return c.r.Header.Get("Authorization")
+}
+
+// may refuses what the token may not do; right is the one that an app's
+// installation needs for it.
+func (g githubWire) may(c *call, right string, write bool) error {
+	access := c.access
+	if c.installation != nil {
+		if access != memory.BadToken && c.installation.may(right, write) {
+			access = memory.Writer
+		} else if access != memory.BadToken {
+			how := "read"
+			if write {
+				how = "write"
+			}
+			c.w.Header().Set("X-Accepted-GitHub-Permissions", right+"="+how)
+			access = memory.ReadOnly
+			if !write {
+				return &memory.Refusal{Status: http.StatusForbidden, Message: "Resource not accessible by integration", Kind: forge.ErrForbidden}
+			}
+		}
+	}
+	return c.repo().Allow(access, write)
 }
 
 func (g githubWire) checkAccept(c *call) bool {

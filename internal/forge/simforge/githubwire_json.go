@@ -3,6 +3,7 @@ package simforge
 import (
 	"encoding/base64"
 	"fmt"
+	"hash/crc32"
 	"net/url"
 	"strings"
 	"time"
@@ -133,6 +134,11 @@ var githubRepoURLs = map[string]string{
 	"subscribers_url": "/subscribers", "subscription_url": "/subscription", "tags_url": "/tags", "teams_url": "/teams", "trees_url": "/git/trees{/sha}",
 }
 
+// repositoryID is a number that a name always has.
+func repositoryID(fullName string) int64 {
+	return int64(crc32.ChecksumIEEE([]byte(strings.ToLower(fullName))))
+}
+
 func (g githubWire) repoJSON(c *call, in memory.Info) map[string]any {
 	full := c.repo().FullName()
 	owner, name, _ := strings.Cut(full, "/")
@@ -140,7 +146,7 @@ func (g githubWire) repoJSON(c *call, in memory.Info) map[string]any {
 	now := stamp(c.s.clock().Truncate(time.Second))
 	host := strings.TrimPrefix(c.base(), "http://")
 	out := map[string]any{
-		"id": 1, "node_id": nodeID("Repository", full), "name": name, "full_name": full, "private": false,
+		"id": repositoryID(full), "node_id": nodeID("Repository", full), "name": name, "full_name": full, "private": in.Private,
 		"owner": g.user(c, 1, owner), "html_url": g.page(c), "description": nil, "fork": false, "url": g.api(c),
 		"created_at": now, "updated_at": now, "pushed_at": now,
 		"git_url": "git://" + host + "/" + full + ".git", "ssh_url": "git@" + host + ":" + full + ".git",
@@ -153,6 +159,9 @@ func (g githubWire) repoJSON(c *call, in memory.Info) map[string]any {
 	}
 	for k, v := range githubRepoURLs {
 		out[k] = g.api(c) + v
+	}
+	if in.Private {
+		out["visibility"] = "private"
 	}
 	if reader {
 		out["permissions"] = map[string]bool{"admin": false, "maintain": false, "push": writer, "triage": writer, "pull": true}

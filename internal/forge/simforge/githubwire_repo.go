@@ -34,8 +34,7 @@ func (g githubWire) rateLimit(c *call) error {
 	return c.answer(http.StatusOK, map[string]any{"resources": map[string]any{"core": core, "search": search}, "rate": core})
 }
 
-// whoami answers personal tokens; a workflow's token has no user, but that is
-// not what anybody may rely on here.
+// whoami answers personal tokens; an installation's has no user.
 func (g githubWire) whoami(c *call) error {
 	switch c.access {
 	case memory.BadToken:
@@ -43,7 +42,10 @@ func (g githubWire) whoami(c *call) error {
 	case memory.Anonymous:
 		return &memory.Refusal{Status: http.StatusUnauthorized, Message: "Requires authentication"}
 	}
-	out := g.user(c, 1000, "octocat")
+	if c.installation != nil {
+		return &memory.Refusal{Status: http.StatusForbidden, Message: "Resource not accessible by integration"}
+	}
+	out := g.account(c, c.s.people.Add(c.login))
 	for _, k := range []string{"name", "company", "location", "email", "hireable", "bio", "twitter_username"} {
 		out[k] = nil
 	}

@@ -35,7 +35,7 @@ func (a *armed) fits(op Op, n int) bool {
 	case OpAny:
 		return true
 	case opWrite:
-		return op == OpCreate || op == OpUpload || op == OpUpdate || op == OpPublish || op == OpDelete
+		return op == OpCreate || op == OpComment || op == OpOther || op == OpUpload || op == OpUpdate || op == OpPublish || op == OpDelete
 	case OpUpdate:
 		return op == OpUpdate || op == OpPublish
 	}

@@ -111,14 +111,17 @@ func (l *limiter) admit(token string, op Op) (v verdict, done func()) {
 func (u *usage) count(op Op, now time.Time) {
 	u.used++
 	u.minute.add(now, points(op))
-	if op == OpCreate || op == OpUpload {
+	if makes(op) {
 		u.creates.add(now, 1)
 	}
 }
 
+// makes says whether a request makes content, which GitHub limits most.
+func makes(op Op) bool { return op == OpCreate || op == OpUpload || op == OpComment }
+
 func points(op Op) int {
 	switch op {
-	case OpCreate, OpUpload, OpUpdate, OpPublish, OpDelete, OpOther:
+	case OpCreate, OpUpload, OpComment, OpUpdate, OpPublish, OpDelete, OpOther:
 		return 5
 	}
 	return 1
@@ -145,7 +148,7 @@ func (l *limiter) judge(u *usage, op Op, now time.Time) verdict {
 	}
 	sum, frees := u.minute.within(now, time.Minute)
 	over(sum+points(op)-1, frees, r.PointsPerMinute)
-	if op == OpCreate || op == OpUpload {
+	if makes(op) {
 		sum, frees = u.creates.within(now, time.Minute)
 		over(sum, frees, r.CreatesPerMinute)
 		sum, frees = u.creates.within(now, time.Hour)

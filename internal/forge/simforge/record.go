@@ -18,6 +18,7 @@ const (
 	OpPublish  Op = "publish"
 	OpDelete   Op = "delete"
 	OpDownload Op = "download"
+	OpComment  Op = "comment"
 	OpGit      Op = "git"
 	OpOther    Op = "other"
 )

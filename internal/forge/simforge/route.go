@@ -16,6 +16,11 @@ type call struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	access memory.Access
+	login  string // the account of the token, empty without a good one
+	// app asks by itself, or by one of its installations.
+	app          *App
+	appFault     error // why it is not believed
+	installation *Installation
 	// prefix is the API's part of the path, "/api/v3" or "/api/v1".
 	prefix string
 	vars   map[string]string
@@ -88,6 +93,7 @@ func (c *call) dispatch(segs []string) {
 				c.wireRefuse(c.missing())
 				return
 			}
+			c.within()
 		}
 		if err := rt.handle(c); err != nil {
 			c.wireRefuse(err)

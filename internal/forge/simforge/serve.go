@@ -18,7 +18,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	segs := c.strip(segments(r.URL))
 	isGit := gitService(segs) != ""
 	var named bool
-	c.access, named = s.authenticate(r)
+	c.access, c.login, named = s.authenticate(r)
+	if c.access == memory.BadToken {
+		c.authenticateApp(tokenOf(r))
+	}
 	c.log.Access = c.access.String()
 	c.log.Op = OpGit
 	if !isGit {
@@ -27,6 +30,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.rec.begin(c.log, named && !isGit)
 	defer func() { c.ended() }()
 	if isGit {
+		if h, ok := s.repo(segs[0], strings.TrimSuffix(segs[1], ".git")); ok {
+			c.hosted = h
+			c.within()
+		}
 		c.serveGit(segs)
 		return
 	}
@@ -93,6 +100,8 @@ func (c *call) classify(segs []string) Op {
 			return OpCreate
 		case len(rest) == 2 && rest[1] == "assets":
 			return OpUpload
+		case len(segs) == 6 && segs[0] == "repos" && segs[5] == "comments":
+			return OpComment
 		}
 	case http.MethodPatch:
 		if len(rest) == 1 {
@@ -124,28 +133,36 @@ func (c *call) publishes() bool {
 	return err == nil && json.Unmarshal(data, &body) == nil && body.Draft != nil && !*body.Draft
 }
 
-// authenticate reads the token of a request; named is false for a request
-// without one.
-func (s *Server) authenticate(r *http.Request) (access memory.Access, named bool) {
-	token := ""
+// tokenOf reads the token of a request, empty without one that can be read.
+func tokenOf(r *http.Request) string {
 	if user, pass, ok := r.BasicAuth(); ok {
-		token = pass
 		if pass == "" || pass == "x-oauth-basic" {
-			token = user
+			return user
 		}
-	} else if h := r.Header.Get("Authorization"); h != "" {
-		scheme, rest, _ := strings.Cut(h, " ")
-		if !strings.EqualFold(scheme, "token") && !strings.EqualFold(scheme, "bearer") {
-			return memory.BadToken, true
-		}
-		token = strings.TrimSpace(rest)
-	} else {
-		return memory.Anonymous, false
+		return pass
 	}
-	if a, ok := s.tokens[token]; ok {
-		return a, true
+	scheme, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "token") && !strings.EqualFold(scheme, "bearer") {
+		return ""
 	}
-	return memory.BadToken, true
+	return strings.TrimSpace(rest)
+}
+
+// authenticate finds what the token of a request may do, and whose it is;
+// named is false for a request without one.
+func (s *Server) authenticate(r *http.Request) (access memory.Access, login string, named bool) {
+	if r.Header.Get("Authorization") == "" {
+		return memory.Anonymous, "", false
+	}
+	token := tokenOf(r)
+	a, ok := s.tokens[token]
+	if !ok || token == "" {
+		return memory.BadToken, "", true
+	}
+	if login = s.logins[token]; login == "" {
+		login = s.dialect.Self()
+	}
+	return a, s.people.Add(login).Login, true
 }
 
 // statusWriter notes the status before the client can see it.

@@ -28,12 +28,18 @@ type Options struct {
 	Dialect memory.Dialect
 	// Tokens say what each token may do; nil knows WriteToken and ReadToken.
 	Tokens map[string]memory.Access
+	// Logins say whose a token is; one that is not here is the dialect's own
+	// account's (memory.Dialect.Self).
+	Logins map[string]string
 	// Clock dates releases and drives the rate limits; nil is the machine's.
 	Clock func() time.Time
 	// Rates are GitHub's rate limits; nil are the documented ones. Gitea has none.
 	Rates *Rates
 	// Faults are what goes wrong, from ParseFault.
 	Faults []Fault
+	// HookDeadline is how long a webhook's receiver may take; 0 is 10 s on GitHub
+	// and 5 s on Gitea.
+	HookDeadline time.Duration
 	// OnKill is called by the faults kill-after and kill-before, to end the client.
 	OnKill func()
 }
@@ -46,6 +52,10 @@ type Server struct {
 	dialect memory.Dialect
 	clock   func() time.Time
 	tokens  map[string]memory.Access
+	logins  map[string]string
+	people  *memory.People
+	hooks   *sender
+	apps    apps
 	routes  []route
 	wire    wire
 	rec     *Recorder
@@ -63,6 +73,7 @@ type Server struct {
 type hosted struct {
 	repo   *memory.Repo
 	gitDir string
+	pushes *sync.Mutex // one at a time
 }
 
 // wire is what differs between the dialects' HTTP.
@@ -74,6 +85,13 @@ type wire interface {
 	refuse(c *call, err error)
 	// wrongMethod answers a path that exists with another method.
 	wrongMethod(c *call)
+
+	// messages are what a webhook hears of what happened.
+	messages(c *call, hook memory.Hook, what memory.Happening) []message
+	// wants says whether a webhook is subscribed to a message.
+	wants(hook memory.Hook, m message) bool
+	// hookHeader is what a delivery has in its head; body is what is sent.
+	hookHeader(hook memory.Hook, m message, guid string, body []byte) http.Header
 }
 
 // New makes a server without a listener; Start is the usual way.
@@ -93,7 +111,7 @@ func New(o Options) (*Server, error) {
 		}
 	}
 	s := &Server{
-		dialect: o.Dialect, clock: o.Clock, tokens: o.Tokens, rec: &Recorder{}, ids: &memory.Sequence{},
+		dialect: o.Dialect, clock: o.Clock, tokens: o.Tokens, logins: o.Logins, people: memory.NewPeople(o.Dialect), rec: &Recorder{}, ids: &memory.Sequence{},
 		faults: newInjector(o.Faults, o.OnKill), repos: map[string]hosted{}, done: make(chan struct{}),
 	}
 	if o.Dialect == memory.GitHub {
@@ -107,6 +125,7 @@ func New(o Options) (*Server, error) {
 		s.wire = giteaWire{s}
 	}
 	s.routes = s.wire.routes()
+	s.hooks = newSender(s, o.HookDeadline)
 	return s, nil
 }
 
@@ -131,6 +150,7 @@ func Start(o Options) (*Server, error) {
 
 // Close stops the server; requests under way are given a second.
 func (s *Server) Close() error {
+	s.hooks.stop()
 	if s.server == nil {
 		return nil
 	}
@@ -160,7 +180,7 @@ func (s *Server) host(o memory.Options, gitDir string) *memory.Repo {
 	if o.FullName == "" {
 		o.FullName = "acme/hello"
 	}
-	o.Dialect, o.Clock, o.IDs = s.dialect, s.clock, s.ids
+	o.Dialect, o.Clock, o.IDs, o.People = s.dialect, s.clock, s.ids, s.people
 	if s.URL != "" {
 		o.PublicURL = s.URL + "/" + o.FullName
 	}
@@ -170,10 +190,13 @@ func (s *Server) host(o memory.Options, gitDir string) *memory.Repo {
 	if s.faults.standing(kindArchived) != nil {
 		o.Archived = true
 	}
+	var h hosted
+	o.OnEvent = func(what memory.Happening) { s.hooks.happened(h, what) }
 	repo := memory.New(o)
+	h = hosted{repo, gitDir, &sync.Mutex{}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.repos[strings.ToLower(o.FullName)] = hosted{repo, gitDir}
+	s.repos[strings.ToLower(o.FullName)] = h
 	return repo
 }
 
@@ -182,6 +205,14 @@ func (s *Server) repo(owner, name string) (hosted, bool) {
 	defer s.mu.Unlock()
 	h, ok := s.repos[strings.ToLower(owner+"/"+name)]
 	return h, ok
+}
+
+// Repo finds a repository ("owner/name"): what its methods do is told to
+// webhooks, too.
+func (s *Server) Repo(fullName string) (*memory.Repo, bool) {
+	owner, name, _ := strings.Cut(fullName, "/")
+	h, ok := s.repo(owner, name)
+	return h.repo, ok
 }
 
 // each calls f for every repository.

@@ -15,6 +15,7 @@ import (
 type Call struct {
 	op     string
 	stream bool
+	repeat bool
 	// sentWrite is set once a request that writes may have reached the server.
 	sentWrite atomic.Bool
 }
@@ -34,6 +35,11 @@ func beginStream(ctx context.Context, op string) (context.Context, *Call) {
 	c := &Call{op: op, stream: true}
 	return context.WithValue(ctx, callKey{}, c), c
 }
+
+// Repeatable lets the call's POSTs be sent again after passing faults, as
+// other methods are: done twice they are as good as done once. It is said
+// before the first request.
+func (c *Call) Repeatable() { c.repeat = true }
 
 func callOf(r *http.Request) *Call {
 	if c, ok := r.Context().Value(callKey{}).(*Call); ok {

@@ -49,6 +49,12 @@ type Dialect struct {
 	Hosts []string
 	// Authorization is the header's value, empty without a token.
 	Authorization string
+	// Authorize gives the header's value for tokens that end, in place of
+	// Authorization. It is asked before each try, from any goroutine, and once
+	// more with the value that the forge answered with 401: the next one is
+	// then another, or the refusal is final. What it gives is kept out of
+	// messages. Its errors are the request's.
+	Authorize func(ctx context.Context, refused string) (string, error)
 	// Secret is kept out of every message.
 	Secret string
 	// UserAgent is sent with each request.
@@ -58,6 +64,8 @@ type Dialect struct {
 	Explain func(Answer) (kind error, message string)
 	// Pace holds back requests that write.
 	Pace []*rate.Limiter
+	// Heard gets the headers of each answer of the Hosts, from any goroutine.
+	Heard func(http.Header)
 }
 
 // NewClient makes a client for one repository's calls. Every error it returns
@@ -142,10 +150,13 @@ func Origin(u *url.URL) string { return origin(u) }
 
 func (t *transport) trusts(u *url.URL) bool { return slices.Contains(t.Hosts, origin(u)) }
 
-// scrub takes the token out of a text that a server or a library wrote.
-func (t *transport) scrub(s string) string {
-	if len(t.Secret) < 8 { // no token, and replacing "x" would garble the text
-		return s
+// scrub takes the tokens out of a text that a server or a library wrote.
+func (s *sending) scrub(text string) string {
+	_, token, _ := strings.Cut(s.authorization, " ")
+	for _, secret := range []string{s.t.Secret, token} {
+		if len(secret) >= 8 { // replacing "x" would garble the text
+			text = strings.ReplaceAll(text, secret, "***")
+		}
 	}
-	return strings.ReplaceAll(s, t.Secret, "***")
+	return text
 }

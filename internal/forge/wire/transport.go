@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -35,9 +36,18 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			s.closeBody()
 			return nil, err
 		}
+		if err := s.authorize(""); err != nil {
+			s.closeBody()
+			return nil, err
+		}
 		resp, f := s.try()
 		if f == nil {
 			return resp, nil
+		}
+		if again, err := s.renew(f); err != nil {
+			return nil, err
+		} else if again {
+			continue
 		}
 		wait, err := s.next(f)
 		if err != nil {
@@ -62,6 +72,9 @@ type sending struct {
 	asked     time.Duration // waited for limits so far
 	waits     int           // how often
 	maybeDone bool          // an earlier try may have taken effect
+
+	authorization string // of the last try, and of the next one once renewed
+	renewed       bool
 }
 
 // maxWaits bounds how often one request waits for a limit, however short.
@@ -69,11 +82,52 @@ const maxWaits = 20
 
 func writes(method string) bool { return method != http.MethodGet && method != http.MethodHead }
 
+// authorize asks for the header's value, of which refused was not accepted.
+func (s *sending) authorize(refused string) error {
+	switch {
+	case !s.t.trusts(s.req.URL):
+		s.authorization = ""
+	case s.t.Authorize == nil:
+		s.authorization = s.t.Authorization
+	default:
+		value, err := s.t.Authorize(s.req.Context(), refused)
+		if stop := s.req.Context().Err(); stop != nil {
+			return s.stopped(stop)
+		}
+		var e *forge.Error
+		if s.maybeDone && errors.As(err, &e) { // by an earlier try
+			uncertain := *e
+			uncertain.MaybeDone = true
+			return &uncertain
+		}
+		if err != nil {
+			return err
+		}
+		s.authorization = value
+	}
+	return nil
+}
+
+// renew gets another token in place of one that is not accepted, once: a token
+// may end or be revoked before its time. A 401 says that nothing was done, so
+// that any request may be sent again.
+func (s *sending) renew(f *fault) (again bool, err error) {
+	if f.err.Status != http.StatusUnauthorized || s.renewed || s.t.Authorize == nil || s.authorization == "" {
+		return false, nil
+	}
+	s.renewed = true
+	refused := s.authorization
+	if err := s.authorize(refused); err != nil || s.authorization == refused {
+		return false, err
+	}
+	return true, s.rewind(f)
+}
+
 // next says how long to wait before the next try, or gives the final error.
 func (s *sending) next(f *fault) (time.Duration, error) {
 	s.maybeDone = s.maybeDone || f.err.MaybeDone
 	f.err.MaybeDone = s.maybeDone
-	if !f.passing || (s.req.Method == http.MethodPost && !f.idle) {
+	if !f.passing || (s.req.Method == http.MethodPost && !f.idle && !s.call.repeat) {
 		return 0, s.final(f)
 	}
 	wait := f.after

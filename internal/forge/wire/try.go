@@ -52,6 +52,9 @@ func (s *sending) try() (*http.Response, *fault) {
 		return nil, s.networkFault(ctx, err, body, sent.Load())
 	}
 	dog.touch()
+	if s.t.Heard != nil && s.t.trusts(req.URL) {
+		s.t.Heard(resp.Header)
+	}
 	return s.receive(ctx, resp, dog)
 }
 
@@ -61,8 +64,8 @@ func (s *sending) address(req *http.Request) {
 		req.Header.Set("User-Agent", s.t.UserAgent)
 	}
 	req.Header.Del("Authorization")
-	if s.t.Authorization != "" && s.t.trusts(req.URL) {
-		req.Header.Set("Authorization", s.t.Authorization)
+	if s.authorization != "" {
+		req.Header.Set("Authorization", s.authorization)
 	}
 	if req.ContentLength >= expectFrom {
 		req.Header.Set("Expect", "100-continue")
@@ -104,7 +107,7 @@ func (s *sending) readJSON(ctx context.Context, resp *http.Response, body io.Rea
 	bad := func(passing bool, message string) (*http.Response, *fault) {
 		return nil, &fault{passing: passing, err: &forge.Error{
 			Op: s.call.op, Status: resp.StatusCode, Kind: forge.ErrNotForge,
-			Message: s.t.scrub(message), MaybeDone: writes(s.req.Method),
+			Message: s.scrub(message), MaybeDone: writes(s.req.Method),
 		}}
 	}
 	empty := len(bytes.TrimSpace(data)) == 0
@@ -145,7 +148,7 @@ func (s *sending) refusal(resp *http.Response, text []byte) *fault {
 		message = orElse(message, "no answer") + " from " + origin(resp.Request.URL)
 	}
 	f := &fault{err: &forge.Error{
-		Op: s.call.op, Status: a.Status, Kind: kind, Message: s.t.scrub(oneLine(message)),
+		Op: s.call.op, Status: a.Status, Kind: kind, Message: s.scrub(oneLine(message)),
 	}}
 	f.after = askedWait(resp.Header)
 	if limit, wait := limitOf(a); limit {
@@ -224,7 +227,7 @@ func (s *sending) networkFault(ctx context.Context, err error, body *sentBody, s
 		}
 	}
 	f.passing, f.err.Kind = true, forge.ErrUnavailable
-	text := s.t.scrub(oneLine(err.Error()))
+	text := s.scrub(oneLine(err.Error()))
 	var cert *tls.CertificateVerificationError
 	var dns *net.DNSError
 	var record tls.RecordHeaderError

@@ -106,6 +106,16 @@ func (f *Folder) record(key string) (Record, bool) {
 	return r, true
 }
 
+// Keep records a file that lies under its name as one of Slipway's, when it
+// holds exactly these bytes, and reports whether it does.
+func (f *Folder) Keep(key, name, identity string, size int64, digest string) (bool, error) {
+	r := Record{Name: name, Identity: identity, Size: size, Digest: digest}
+	if !f.holds(r) {
+		return false, nil
+	}
+	return true, f.writeRecord(key, r)
+}
+
 // RemoveExcept deletes the files of all records but those under keep, and the
 // records themselves. A file that no longer holds what was recorded has become
 // someone else's and stays.
@@ -161,6 +171,9 @@ func (w *File) Write(p []byte) (int, error) {
 	w.size += int64(n)
 	return n, Readable(err)
 }
+
+// Sum is the size and digest of what was written so far.
+func (w *File) Sum() (size int64, sha256 string) { return w.size, digest(w.sum.Sum(nil)) }
 
 // Commit gives the file its name, a path in the output folder with slashes,
 // its mode and its record. The record comes first: were the process killed in

@@ -13,12 +13,42 @@ import (
 	"github.com/slipway-dev/slipway/internal/release"
 )
 
-// Forge looks at the repository as a forge.Forge with one token's rights.
-func (r *Repo) Forge(a Access) forge.Forge { return view{r, a} }
+// Forge looks at the repository as a forge.Forge with one token's rights. It
+// has every capability that package forge says, but on Gitea neither
+// Deployments nor Missed.
+func (r *Repo) Forge(a Access) forge.Forge { return r.ForgeOf(a, r.dialect.Self()) }
+
+// ForgeOf is Forge with a token of somebody's.
+func (r *Repo) ForgeOf(a Access, login string) forge.Forge {
+	v := view{r, a, r.people.Add(login).Login}
+	if r.dialect == GitHub {
+		return githubView{v}
+	}
+	return v
+}
 
 type view struct {
 	repo   *Repo
 	access Access
+	login  string // whose token it is
+}
+
+// githubView adds what GitHub alone has.
+type githubView struct{ view }
+
+var (
+	_ forge.Talk        = view{}
+	_ forge.Commits     = view{}
+	_ forge.Workflows   = view{}
+	_ forge.Hooks       = view{}
+	_ forge.Credentials = view{}
+	_ forge.Deployments = githubView{}
+	_ forge.Missed      = githubView{}
+)
+
+// may refuses what the token may not do, or what has been called off.
+func (v view) may(ctx context.Context, write bool) error {
+	return errors.Join(ctx.Err(), v.repo.Allow(v.access, write))
 }
 
 // failed wraps what the repository answered, as an adapter would.

@@ -157,6 +157,24 @@ func (g gitRefs) Fork(ctx context.Context, commit string) (string, error) {
 		"commit-tree", "-p", commit, "-m", "a commit that nobody planned", commit+"^{tree}")
 }
 
+func (g gitRefs) Merge(ctx context.Context, branch, head, message string) (string, error) {
+	base, ok, err := g.Commit(ctx, branch)
+	if err != nil || !ok || !isHash(head) {
+		return "", errors.Join(err, fmt.Errorf("no branch %s, or no commit %s, to merge", branch, head))
+	}
+	tree, err := g.git(ctx, "merge-tree", "--write-tree", base.Hash, head)
+	if err != nil {
+		return "", fmt.Errorf("merge %s into %s: %w", head, branch, err)
+	}
+	merge, err := g.git(ctx, "-c", "user.name=A Maintainer", "-c", "user.email=maintainer@example.org",
+		"commit-tree", "-p", base.Hash, "-p", head, "-m", message, tree)
+	if err != nil {
+		return "", fmt.Errorf("merge %s into %s: %w", head, branch, err)
+	}
+	_, err = g.git(ctx, "update-ref", "refs/heads/"+branch, merge, base.Hash)
+	return merge, err
+}
+
 // isHash says whether s is a full object name (SHA-1 or SHA-256).
 func isHash(s string) bool {
 	if len(s) != 40 && len(s) != 64 {

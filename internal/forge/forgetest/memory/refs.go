@@ -53,6 +53,9 @@ type Refs interface {
 	// Fork makes a commit that differs from the given one and is not on any
 	// branch; a tag can be moved there.
 	Fork(ctx context.Context, commit string) (string, error)
+	// Merge makes a merge commit of head into a branch, and moves the branch
+	// there.
+	Merge(ctx context.Context, branch, head, message string) (string, error)
 }
 
 // MemoryRefs are refs without git.
@@ -187,5 +190,19 @@ func (m *MemoryRefs) Fork(_ context.Context, commit string) (string, error) {
 	}
 	c.Hash = Hash("fork of " + commit)
 	m.commits[c.Hash] = c
+	return c.Hash, nil
+}
+
+func (m *MemoryRefs) Merge(_ context.Context, branch, head, message string) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	base, ok := m.refs["refs/heads/"+branch]
+	at, known := m.commits[base.Object]
+	if !ok || !known {
+		return "", fmt.Errorf("no branch %s", branch)
+	}
+	c := Commit{Hash: Hash("merge of " + head + " into " + base.Object), Time: at.Time, Message: message}
+	m.commits[c.Hash] = c
+	m.refs["refs/heads/"+branch] = Ref{Name: base.Name, Object: c.Hash, Type: "commit"}
 	return c.Hash, nil
 }

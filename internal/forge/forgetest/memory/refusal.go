@@ -61,7 +61,7 @@ func (r *Repo) Allow(a Access, write bool) error {
 		return &Refusal{Status: 401, Message: "invalid username, password or token", Kind: forge.ErrUnauthorized}
 	case a == BadToken:
 		return &Refusal{Status: 401, Message: "Bad credentials", Kind: forge.ErrUnauthorized}
-	case r.missing:
+	case r.missing, r.private && a == Anonymous:
 		return notFound(r.dialect)
 	case write && a == Anonymous && gitea:
 		return &Refusal{Status: 401, Message: "token is required", Kind: forge.ErrUnauthorized}

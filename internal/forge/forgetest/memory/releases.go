@@ -162,6 +162,7 @@ func (r *Repo) Create(ctx context.Context, a Access, n NewRelease) (Release, err
 	if err != nil {
 		return Release{}, err
 	}
+	defer r.tell()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.checkCreate(ctx, n, branch); err != nil {
@@ -192,6 +193,7 @@ func (r *Repo) Create(ctx context.Context, a Access, n NewRelease) (Release, err
 	}
 	r.releases = append(r.releases, rel)
 	r.changed()
+	r.releaseMade(rel)
 	return rel.view(), nil
 }
 
@@ -208,6 +210,7 @@ func (r *Repo) Edit(ctx context.Context, a Access, id int64, e Edit) (Release, e
 	if err := r.Allow(a, true); err != nil {
 		return Release{}, err
 	}
+	defer r.tell()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rel := r.find(id)
@@ -244,8 +247,10 @@ func (r *Repo) Edit(ctx context.Context, a Access, id int64, e Edit) (Release, e
 		}
 	}
 	next.Updated = r.now()
+	published := rel.Draft && !next.Draft
 	*rel = next
 	r.changed()
+	r.releaseChanged(rel, published)
 	return rel.view(), nil
 }
 
@@ -260,6 +265,7 @@ func (r *Repo) Delete(a Access, id int64) error {
 	if err := r.Allow(a, true); err != nil {
 		return err
 	}
+	defer r.tell()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rel := r.find(id)
@@ -275,6 +281,7 @@ func (r *Repo) Delete(a Access, id int64) error {
 		as.content.remove()
 	}
 	r.changed()
+	r.releaseTold(rel, "deleted")
 	return nil
 }
 

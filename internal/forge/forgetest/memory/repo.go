@@ -33,6 +33,10 @@ type Options struct {
 	// ProtectedTags are patterns (as in path.Match) of tags that a token may
 	// not create.
 	ProtectedTags []string
+	// Private hides the repository from those who have no permission.
+	Private bool
+	// People are the server's accounts; nil makes new ones.
+	People *People
 	// PublicURL is the address of the repository's page.
 	PublicURL string
 	// IDs numbers releases and assets; nil starts anew. Repositories of one
@@ -41,13 +45,19 @@ type Options struct {
 	// OnChange sees, after each change and before anybody else can look, what
 	// the public sees from then on. It must not call back.
 	OnChange func(public []forge.Release)
+	// OnEvent hears, after each change, what webhooks would be told. It may look
+	// at the repository, and is called by whoever made the change.
+	OnEvent func(Happening)
 }
 
 // Sequence hands out ids.
-type Sequence struct{ release, asset atomic.Int64 }
+type Sequence struct{ release, asset, other atomic.Int64 }
 
 func (s *Sequence) nextRelease() int64 { return 1000 + s.release.Add(1) }
 func (s *Sequence) nextAsset() int64   { return 5000 + s.asset.Add(1) }
+
+// nextOther numbers everything else: comments, statuses, runs, hooks …
+func (s *Sequence) nextOther() int64 { return 90000 + s.other.Add(1) }
 
 // Repo is one repository on a forge, as the forge itself has it. Its methods
 // may be called from several goroutines.
@@ -60,10 +70,14 @@ type Repo struct {
 	url      string
 	ids      *Sequence
 	onChange func([]forge.Release)
+	onEvent  func(Happening)
+	people   *People
+	private  bool
 	missing  bool
 	store    store
 
-	mu        sync.Mutex
+	mu sync.Mutex
+	desk
 	immutable bool
 	archived  bool
 	protected []string
@@ -76,11 +90,27 @@ type Repo struct {
 	tagRows map[string]int64
 }
 
+// desk is all that a repository has besides releases.
+type desk struct {
+	grants      map[string]forge.Permission // by lower-case login
+	issues      []*Issue                    // number 1 first
+	comments    []*Comment                  // oldest first
+	statuses    []Status                    // oldest first
+	checkRuns   []CheckRun
+	workflows   []Workflow
+	runs        []*Run // oldest first
+	deployments []Deployment
+	hooks       []Hook
+	deliveries  []HookDelivery // oldest first
+	untold      []Happening
+}
+
 // New makes a repository without releases.
 func New(o Options) *Repo {
 	r := &Repo{
 		dialect: o.Dialect, fullName: o.FullName, refs: o.Refs, clock: o.Clock, url: o.PublicURL,
-		limits: o.Dialect.enforced(), ids: o.IDs, onChange: o.OnChange, store: store{dir: o.Dir}, missing: o.Missing,
+		limits: o.Dialect.enforced(), ids: o.IDs, onChange: o.OnChange, onEvent: o.OnEvent, people: o.People, private: o.Private,
+		desk: desk{grants: map[string]forge.Permission{}}, store: store{dir: o.Dir}, missing: o.Missing,
 		immutable: o.Immutable, archived: o.Archived, protected: o.ProtectedTags,
 		burnt: map[string]bool{}, tagRows: map[string]int64{},
 	}
@@ -96,6 +126,9 @@ func New(o Options) *Repo {
 	}
 	if r.clock == nil {
 		r.clock = time.Now
+	}
+	if r.people == nil {
+		r.people = NewPeople(r.dialect)
 	}
 	if r.ids == nil {
 		r.ids = &Sequence{}
@@ -136,6 +169,7 @@ type Info struct {
 	Empty         bool
 	Archived      bool
 	Immutable     bool
+	Private       bool
 	Releases      int // published ones
 }
 
@@ -147,7 +181,7 @@ func (r *Repo) Info(ctx context.Context) (Info, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	in := Info{DefaultBranch: branch, Empty: branch == "", Archived: r.archived, Immutable: r.immutable && r.dialect == GitHub}
+	in := Info{DefaultBranch: branch, Empty: branch == "", Archived: r.archived, Immutable: r.immutable && r.dialect == GitHub, Private: r.private}
 	if in.Empty {
 		in.DefaultBranch = "main"
 	}

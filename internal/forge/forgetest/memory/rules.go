@@ -151,7 +151,11 @@ func (r *Repo) makeTag(ctx context.Context, rel *storedRelease, creating bool) e
 	case !ok:
 		return invalid(forge.ErrRejected, Detail{Resource: "Release", Code: "invalid", Field: "target_commitish"})
 	}
-	return r.refs.SetTag(ctx, rel.Tag, commit.Hash)
+	if err := r.refs.SetTag(ctx, rel.Tag, commit.Hash); err != nil {
+		return err
+	}
+	r.refChanged(r.dialect.Self(), RefUpdate{Ref: "refs/tags/" + rel.Tag, Before: zeroHash, After: commit.Hash})
+	return nil
 }
 
 // date sets created_at: on GitHub the commit's date, on Gitea the time at which
