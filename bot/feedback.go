@@ -25,6 +25,7 @@ type memory struct {
 	Deployment string    `json:"deployment,omitempty"` // id
 	Dispatched time.Time `json:"dispatched,omitzero"`  // a workflow was, or may have been, started
 	Run        string    `json:"run,omitempty"`        // id of that workflow's run
+	Begun      bool      `json:"begun,omitempty"`      // the engine was at work: what is staged may be this operation's
 }
 
 // thread is where an operation is told of: the place of the comment that asked

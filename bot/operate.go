@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -86,7 +87,7 @@ func (b *Bot) failure(ctx context.Context, op ledger.Operation, err error) ledge
 	case passes(err) && b.Clock().Sub(op.Created) < b.config.GiveUp:
 		return ledger.Result{State: ledger.OpWaiting, Summary: "It is tried again: " + summary}
 	case release.KindOf(err) == release.Waiting:
-		return ledger.Result{State: ledger.OpWaiting, Summary: summary, After: time.Minute}
+		return ledger.Result{State: ledger.OpWaiting, Summary: summary, After: 15 * time.Second}
 	case release.KindOf(err) == release.Refused:
 		return ledger.Result{State: ledger.OpRefused, Summary: summary}
 	}
@@ -192,8 +193,35 @@ func (b *Bot) releaseSelected(ctx context.Context, r *repository, op ledger.Oper
 	if r.Work == WorkInWorkflow {
 		return b.dispatched(ctx, r, tell, dispatch{workflow: r.Workflow, ref: op.Ref, tag: d.Tag, decision: d})
 	}
+	if err := b.giveWay(ctx, r, tell, d); err != nil {
+		return release.Report{Schema: release.ReportSchema, Outcome: release.Stopped, Decision: d}, err
+	}
 	return b.Release(ctx, Work{Project: p, Event: p.Event, Goal: engine.ToRelease, Target: r.config.Target(r.name), Forge: r.forge,
 		Store: b.ledger.Store(), Dir: b.folder(op), Tree: r.tree(op.Lane), HostBuilds: r.HostBuilds == AllowHost, Builder: b.config.Builder, Progress: tell})
+}
+
+// fresh is for how long a draft is taken for the work of a run that goes on.
+const fresh = 20 * time.Minute
+
+// giveWay waits while another run, such as a workflow's own, stages the same
+// release.
+func (b *Bot) giveWay(ctx context.Context, r *repository, tell *teller, d release.Decision) error {
+	if tell.remembered().Begun {
+		return nil
+	}
+	found, err := r.forge.Releases(ctx, d.Tag)
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		ours := len(f.Assets) == 0 || slices.ContainsFunc(f.Assets, func(a forge.Asset) bool { return a.Name == release.ManifestName })
+		if f.Draft && ours && b.Clock().Sub(f.Created) < fresh {
+			return &release.Error{Kind: release.Waiting, Message: fmt.Sprintf("another run, such as a workflow's, is releasing %s: %s", d.Tag, f.URL),
+				Hint: "it is taken up when that has not ended after twenty minutes"}
+		}
+	}
+	tell.remember(ctx, func(m *memory) { m.Begun = true })
+	return nil
 }
 
 // load brings the clone up to date and reads the config that counts: for a tag

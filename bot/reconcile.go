@@ -148,21 +148,16 @@ func (r *repository) newCommands(ctx context.Context, s seen, self string) ([]le
 
 // missedDeliveries takes in what the forge could not deliver, where it tells.
 func (r *repository) missedDeliveries(ctx context.Context, s seen) error {
-	hooks, ok := r.forge.(forge.Hooks)
 	missed, tells := r.forge.(forge.Missed)
-	url := r.bot.config.Webhook()
-	if !ok || !tells || url == "" {
+	if !tells {
 		return nil
 	}
-	all, err := hooks.Hooks(ctx)
+	hooks, err := r.ownHooks(ctx)
 	if err != nil {
 		return err
 	}
-	for _, h := range all {
-		if h.URL != url {
-			continue
-		}
-		failed, err := missed.FailedDeliveries(ctx, h.ID, s.Deliveries.Add(-overlap))
+	for _, hook := range hooks {
+		failed, err := missed.FailedDeliveries(ctx, hook, s.Deliveries.Add(-overlap))
 		if err != nil {
 			return err
 		}
@@ -170,7 +165,7 @@ func (r *repository) missedDeliveries(ctx context.Context, s seen) error {
 			if !handled[d.Event] {
 				continue
 			}
-			body, err := missed.DeliveryBody(ctx, h.ID, d.ID)
+			body, err := missed.DeliveryBody(ctx, hook, d.ID)
 			if err != nil {
 				return err
 			}
@@ -181,6 +176,27 @@ func (r *repository) missedDeliveries(ctx context.Context, s seen) error {
 		}
 	}
 	return nil
+}
+
+// ownHooks are the ids of the webhooks that deliver to this bot: the app's own,
+// or the repository's.
+func (r *repository) ownHooks(ctx context.Context) ([]string, error) {
+	if r.config.App.ID != 0 {
+		return []string{forge.AppHook}, nil
+	}
+	hooks, ok := r.forge.(forge.Hooks)
+	url := r.bot.config.Webhook()
+	if !ok || url == "" {
+		return nil, nil
+	}
+	all, err := hooks.Hooks(ctx)
+	var own []string
+	for _, h := range all {
+		if h.URL == url {
+			own = append(own, h.ID)
+		}
+	}
+	return own, err
 }
 
 // freshSchedules reads the schedules when the default branch has moved.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -120,6 +121,7 @@ func (a *app) serveBot(ctx context.Context, f botFlags) error {
 
 // botDeps wires the bot.
 func (a *app) botDeps(log *slog.Logger) bot.Deps {
+	logins := &apps{byName: map[string]*github.App{}}
 	return bot.Deps{
 		Parse: func(kind, event string, body []byte) (forge.Event, error) {
 			if kind == "github" {
@@ -127,8 +129,8 @@ func (a *app) botDeps(log *slog.Logger) bot.Deps {
 			}
 			return gitea.ParseEvent(event, body)
 		},
-		Connect:      func(f bot.ForgeConfig, repository string) (bot.Forge, error) { return botForge(f, repository, log) },
-		Repositories: botRepositories,
+		Connect:      func(f bot.ForgeConfig, repository string) (bot.Forge, error) { return logins.open(f, repository, log) },
+		Repositories: logins.repositories,
 		Release:      a.botRelease,
 		Log:          log,
 	}
@@ -141,10 +143,29 @@ func botWire(log *slog.Logger, f bot.ForgeConfig) wire.Options {
 	}}
 }
 
-func githubOptions(f bot.ForgeConfig, repository string, w wire.Options) github.Options {
-	o := github.Options{Server: f.Server, Repository: repository, Token: f.Token, UserAgent: "slipway/" + stamped(), Wire: w}
-	if f.App.ID != 0 {
-		o.Token, o.App = "", &github.App{ID: f.App.ID, Key: []byte(f.App.Key), Installation: f.App.Installation}
+// apps are the GitHub Apps of a config: each holds its tokens, for all
+// repositories.
+type apps struct {
+	mu     sync.Mutex
+	byName map[string]*github.App
+}
+
+func (a *apps) of(f bot.ForgeConfig) *github.App {
+	if f.App.ID == 0 {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.byName[f.Name] == nil {
+		a.byName[f.Name] = &github.App{ID: f.App.ID, Key: []byte(f.App.Key), Installation: f.App.Installation}
+	}
+	return a.byName[f.Name]
+}
+
+func (a *apps) github(f bot.ForgeConfig, repository string, w wire.Options) github.Options {
+	o := github.Options{Server: f.Server, Repository: repository, Token: f.Token, App: a.of(f), UserAgent: "slipway/" + stamped(), Wire: w}
+	if o.App != nil {
+		o.Token = ""
 	}
 	return o
 }
@@ -157,16 +178,16 @@ func giteaOptions(f bot.ForgeConfig, repository string, w wire.Options) gitea.Op
 	return gitea.Options{Dialect: dialect, Server: f.Server, Repository: repository, Token: f.Token, UserAgent: "slipway/" + stamped(), Wire: w}
 }
 
-func botForge(f bot.ForgeConfig, repository string, log *slog.Logger) (bot.Forge, error) {
+func (a *apps) open(f bot.ForgeConfig, repository string, log *slog.Logger) (bot.Forge, error) {
 	if f.Kind == "github" {
-		return github.New(githubOptions(f, repository, botWire(log, f)))
+		return github.New(a.github(f, repository, botWire(log, f)))
 	}
 	return gitea.New(giteaOptions(f, repository, botWire(log, f)))
 }
 
-func botRepositories(ctx context.Context, f bot.ForgeConfig) ([]string, error) {
+func (a *apps) repositories(ctx context.Context, f bot.ForgeConfig) ([]string, error) {
 	if f.Kind == "github" {
-		return github.Repositories(ctx, githubOptions(f, "", wire.Options{}))
+		return github.Repositories(ctx, a.github(f, "", wire.Options{}))
 	}
 	return gitea.Repositories(ctx, giteaOptions(f, "", wire.Options{}))
 }

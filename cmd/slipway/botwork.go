@@ -36,7 +36,7 @@ func (a *app) botRelease(ctx context.Context, w bot.Work) (release.Report, error
 	e := &engine.Engine{Repo: w.Project.Repo, Remote: "origin", Progress: w.Progress, Containers: m, Store: w.Store,
 		Images:  engine.Images{Maker: m, Registry: m.Registry(), Facts: a.imageFacts(source, m)},
 		Connect: func(context.Context) (forge.Forge, error) { return w.Forge, nil }}
-	r, err := e.Run(ctx, engine.Request{Event: w.Event, Config: cfg, Target: w.Target, Goal: w.Goal, Promote: w.Promotion,
+	r, err := e.Run(ctx, engine.Request{Event: w.Event, Config: cfg, Target: w.Target, Goal: w.Goal, Promote: w.Promotion, AnyPlan: true,
 		Dist: filepath.Join(w.Dir, "dist"), Source: source})
 	r.Warnings = append(slices.Clone(w.Project.Warnings), r.Warnings...)
 	return r, err

@@ -270,8 +270,9 @@ func TestLoadForTheBot(t *testing.T) {
 5:5 schedule[2].cron: cron is missing: when: five fields (minute, hour, day of month, month, day of week), or @daily, @weekly, @monthly, @yearly, @hourly, or @every 6h
 6:12 schedule[3].cron: "@dayly" is not known (did you mean ` + "`@daily`?)" + `
 6:22 schedule[3].tz: unknown key ` + "`tz` (write `timezone`)"},
-		{"unquoted", "schedule: [{cron: */5 * * * *}]\n", "1:19 schedule[0].cron: there is no anchor &/5 above (put & and the name before the value that is meant, above this line; quote a text that begins with *)"},
-		{"unquoted word", "schedule: [{cron: @daily}]\n", "1:19 : no valid YAML: '@' is a reserved character (put the text into quotes)"},
+		{"unquoted", "schedule: [{cron: */5 * * * *}]\n", "1:23 : no valid YAML: ',' or '}' must be specified (put the time into quotes)"},
+		{"unquoted in a block", "schedule:\n  - cron: */5 * * * *\n    branch: main\n", "2:15 : no valid YAML: value is not allowed in this context. map key-value is pre-defined (put the time into quotes)"},
+		{"unquoted word", "schedule: [{cron: @daily}]\n", "1:19 : no valid YAML: '@' is a reserved character (put the time into quotes)"},
 		{"commands", "commands:\n  promot: {permission: write}\n  hold: {permission: owner, teams: [acme, a/b, a/b], users: [x]}\n  retry: {teams: []}\n", `
 2:3 commands.promot: unknown key ` + "`promot` (did you mean `promote`?)" + `
 3:22 commands.hold.permission: "owner" is not one of write, read, triage, maintain, admin (write ` + "`admin`)" + `
@@ -341,6 +342,7 @@ func hostile() map[string]string {
 		"many tags":        "project: " + strings.Repeat("!!str ", maxSize/8),
 		"many anchors":     "project: " + strings.Repeat("&a ", 5000) + "x",
 		"many documents":   strings.Repeat("---\na: b\n", 4000),
+		"many schedules":   "schedule:\n" + strings.Repeat("- {cron: 0 0 29 2 *, timezone: x}\n", 1000),
 		"many comments":    strings.Repeat("#\n", 30000) + "x",
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/goccy/go-yaml/token"
@@ -24,8 +25,15 @@ func (d *decoder) syntaxError(text string, err error) {
 		d.fail(place{line, column}, "", "YAML is indented with spaces only", "the line is indented with a tab")
 		return
 	}
-	d.fail(p, "", syntaxHint(at.GetMessage()), "no valid YAML: %s", at.GetMessage())
+	hint := syntaxHint(at.GetMessage())
+	if lines := strings.Split(text, "\n"); p.line <= len(lines) && bareTime.MatchString(lines[p.line-1]) {
+		hint = "put the time into quotes"
+	}
+	d.fail(p, "", hint, "no valid YAML: %s", at.GetMessage())
 }
+
+// bareTime is a cron expression whose first sign means something else to YAML.
+var bareTime = regexp.MustCompile(`\bcron:\s*[*@]`)
 
 // tabIndent finds a tab in the indentation of the given line or of one of the
 // two lines before, where the parser may have lost the thread.

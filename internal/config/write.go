@@ -29,7 +29,7 @@ var samples = map[string]string{
 	"assets":   "assets: [install.sh]",
 	"notes":    "notes:\n  exclude: ['^chore']",
 	"promote":  "promote:\n  require: [build, 'ci/**']",
-	"schedule": "schedule:\n  - {cron: '0 3 * * 1', timezone: Europe/Paris, branch: main}",
+	"schedule": "schedule:\n  - {cron: '0 3 * * 1', timezone: Europe/Paris}",
 	"commands": "commands:\n  promote: {permission: maintain}",
 }
 

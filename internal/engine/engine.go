@@ -52,6 +52,10 @@ type Request struct {
 	// Promote moves the bits of another release instead of building; it goes to
 	// ToPlan or ToRelease.
 	Promote *Promotion
+	// AnyPlan takes a public release of the commit that Slipway has made for
+	// done, by whatever plan: another door may have made it, with its own view of
+	// what is on the machine.
+	AnyPlan bool
 	// Snapshot builds the folder as it is instead of the commit; it can't go
 	// as far as ToRelease.
 	Snapshot bool

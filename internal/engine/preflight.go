@@ -110,7 +110,7 @@ func (r *run) checkPublished(ctx context.Context, p release.Plan, published forg
 	r.report.PromotedFrom = m.PromotedFrom
 	// A tag that a promotion made is told of as any tag; its release is done. Who
 	// asks for this tag anew, with other bits or built, is told that it is taken.
-	told := m.PromotedFrom != nil && p.Promoted == nil && !p.MakesTag
+	told := (m.PromotedFrom != nil || r.req.AnyPlan) && p.Promoted == nil && !p.MakesTag
 	if m.PlanHash != p.Hash() && !told {
 		return refuse("by another plan (%.19s…, this one is %.19s…)", m.PlanHash, p.Hash())
 	}

@@ -167,6 +167,10 @@ type Missed interface {
 	DeliveryBody(ctx context.Context, hook, id string) ([]byte, error)
 }
 
+// AppHook names, for Missed, the webhook that a GitHub App has of its own: of
+// its deliveries, those of this repository.
+const AppHook = "app"
+
 // FailedDelivery is a delivery that never arrived.
 type FailedDelivery struct {
 	ID    string // for DeliveryBody

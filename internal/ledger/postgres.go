@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 )
@@ -18,7 +19,8 @@ import (
 type postgresDB struct {
 	pool   *pgxpool.Pool
 	urgent *pgxpool.Pool // for deliveries and leases, which wait for no work
-	driver *riverpgxv5.Driver
+	driver *postgresDriver
+	rings  *postgresBell
 }
 
 var postgresDialect = dialect{
@@ -49,7 +51,8 @@ func openPostgres(ctx context.Context, url string) (database, error) {
 		db.pool.Close()
 		return nil, hidePassword(err)
 	}
-	db.driver = riverpgxv5.New(db.pool)
+	db.driver = &postgresDriver{riverpgxv5.New(db.pool)}
+	db.rings = newPostgresBell(db.urgent)
 	return db, nil
 }
 
@@ -123,7 +126,7 @@ func (db *postgresDB) migrate(ctx context.Context) error {
 		return fmt.Errorf("wait for another replica's migration: %w", err)
 	}
 	defer func() { _, _ = conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock("+name+")") }()
-	m, err := rivermigrate.New(db.driver, &rivermigrate.Config{Logger: quiet()})
+	m, err := rivermigrate.New(riverdriver.Driver[pgx.Tx](db.driver), &rivermigrate.Config{Logger: quiet()})
 	if err != nil {
 		return err
 	}
@@ -134,10 +137,11 @@ func (db *postgresDB) migrate(ctx context.Context) error {
 }
 
 func (db *postgresDB) newQueue(c queueConfig) (queue, error) {
-	return newRiverQueue(db.driver, c, func(raw any) (pgx.Tx, bool) { t, ok := raw.(pgx.Tx); return t, ok }, nil)
+	return newRiverQueue(db.driver, c, func(raw any) (pgx.Tx, bool) { t, ok := raw.(pgx.Tx); return t, ok }, db.rings.ring)
 }
 
 func (db *postgresDB) close() error {
+	db.rings.close()
 	db.pool.Close()
 	db.urgent.Close()
 	return nil

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -88,10 +87,10 @@ type riverQueue[TDriver riverdriver.Driver[TTx], TTx any] struct {
 	client *river.Client[TTx]
 	driver TDriver
 	unwrap func(raw any) (TTx, bool)
-	bell   *bell // nil where River hears of new jobs by itself
+	ring   func(jobs []river.JobArgs) // has River fetch what was committed
 }
 
-func newRiverQueue[TDriver riverdriver.Driver[TTx], TTx any](driver TDriver, c queueConfig, unwrap func(any) (TTx, bool), bell *bell) (queue, error) {
+func newRiverQueue[TDriver riverdriver.Driver[TTx], TTx any](driver TDriver, c queueConfig, unwrap func(any) (TTx, bool), ring func([]river.JobArgs)) (queue, error) {
 	config := &river.Config{
 		ID: c.replica, Logger: c.log,
 		MaxAttempts: maxAttempts, RetryPolicy: retryPolicy{},
@@ -114,7 +113,7 @@ func newRiverQueue[TDriver riverdriver.Driver[TTx], TTx any](driver TDriver, c q
 	if err != nil {
 		return nil, err
 	}
-	return &riverQueue[TDriver, TTx]{client, driver, unwrap, bell}, nil
+	return &riverQueue[TDriver, TTx]{client, driver, unwrap, ring}, nil
 }
 
 var errForeignTx = errors.New("the transaction is another database's")
@@ -134,17 +133,8 @@ func (q *riverQueue[TDriver, TTx]) insert(ctx context.Context, t *tx, jobs ...ri
 	if _, err := q.client.InsertManyFastTx(ctx, raw, params); err != nil {
 		return err
 	}
-	if q.bell != nil {
-		t.after = append(t.after, func() { q.bell.ring(jobs) })
-		return nil
-	}
-	// River notifies as well, but not when it did so a moment ago in another
-	// transaction, which may be committed before this one.
-	var payloads []string
-	for _, name := range queuesOf(jobs) {
-		payloads = append(payloads, fmt.Sprintf(`{"queue": %q}`, name))
-	}
-	return q.driver.UnwrapExecutor(raw).NotifyMany(ctx, &riverdriver.NotifyManyParams{Topic: "river_insert", Payload: payloads})
+	t.after = append(t.after, func() { q.ring(jobs) })
+	return nil
 }
 
 // queuesOf names the queues that jobs go to, each once.

@@ -115,7 +115,7 @@ func (db *sqliteDB) migrate(ctx context.Context) error {
 }
 
 func (db *sqliteDB) newQueue(c queueConfig) (queue, error) {
-	return newRiverQueue(db.driver, c, func(raw any) (*sql.Tx, bool) { t, ok := raw.(*sql.Tx); return t, ok }, db.driver.bell)
+	return newRiverQueue(db.driver, c, func(raw any) (*sql.Tx, bool) { t, ok := raw.(*sql.Tx); return t, ok }, db.driver.bell.ring)
 }
 
 func (db *sqliteDB) close() error {

@@ -14,6 +14,9 @@ type Schedule struct {
 	Class    string `yaml:"class,omitempty" description:"Class of the release. One that takes tags gets the next version. Default: the class of the branch."`
 }
 
+// MostSchedules is how many schedules a repository may have.
+const MostSchedules = 100
+
 // Promote says how a commit or a release becomes a release of another class.
 // A lone word in the config is Bits.
 type Promote struct {

@@ -12,6 +12,10 @@ import (
 // time zone, is for whoever knows cron.
 func (v *validator) schedules() {
 	emptyList(v, "schedule", v.given.Schedule, "leave the key out when nothing is scheduled")
+	if n := len(v.given.Schedule); n > MostSchedules {
+		v.add("schedule", "", "there are %d schedules; at most %d are followed", n, MostSchedules)
+		return
+	}
 	for i, s := range v.given.Schedule {
 		field := at("schedule", i)
 		if s.Cron == "" {

@@ -116,15 +116,13 @@ func (s Schedule) nextShown(from, limit int64) (int64, bool) {
 // nextFixed is the first moment after from that is the first to show a due time
 // or, where clocks leave that out, a later one.
 func (s Schedule) nextFixed(from, limit int64) (int64, bool) {
-	shown, ok := from+s.spanAt(from).offset, true
-	for {
-		if shown, ok = s.nextOnClock(shown); !ok || shown > limit+2*day {
-			return 0, false
-		}
+	shown, ok := s.nextOnClock(from + s.spanAt(from).offset)
+	for ; ok && shown <= limit+2*day; shown, ok = s.nextOnClock(shown) {
 		if due := s.firstShowing(shown); due > from {
 			return due, true
 		}
 	}
+	return 0, false
 }
 
 const day = 24 * 60 * 60

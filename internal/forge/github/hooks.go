@@ -16,10 +16,6 @@ import (
 	"github.com/slipway-dev/slipway/internal/forge/wire"
 )
 
-// AppHook names, for Missed, the webhook that a GitHub App has of its own: of
-// its deliveries those about this repository are told.
-const AppHook = "app"
-
 // hookRights explains a refusal: GitHub hides webhooks from who may not see them.
 func hookRights(call *wire.Call, err error) error {
 	for _, kind := range []error{forge.ErrNotFound, forge.ErrForbidden} {
@@ -64,7 +60,7 @@ func (f *Forge) TestHook(ctx context.Context, id string) error {
 
 // deliveries says who asks for a webhook's deliveries, and where.
 func (f *Forge) deliveries(call *wire.Call, hook string) (*api, string, error) {
-	if hook == AppHook {
+	if hook == forge.AppHook {
 		if f.app == nil {
 			return nil, "", call.Fail(forge.ErrNotFound, "only a GitHub App has a webhook of its own, and here a token asks")
 		}
@@ -83,7 +79,7 @@ func (f *Forge) FailedDeliveries(ctx context.Context, hook string, since time.Ti
 		return nil, err
 	}
 	var own int64
-	if hook == AppHook {
+	if hook == forge.AppHook {
 		if own, err = f.id(ctx, call); err != nil {
 			return nil, err
 		}

@@ -76,11 +76,11 @@ func TestAppHook(t *testing.T) {
 		r.RecordDelivery(memory.HookDelivery{Hook: hook, GUID: "arrived", Event: "push", Body: []byte(`{}`), Status: 200})
 	}
 	f := byApp(t, sim, app, wire.Options{})
-	list, err := f.FailedDeliveries(t.Context(), github.AppHook, time.Now().Add(-time.Hour))
+	list, err := f.FailedDeliveries(t.Context(), forge.AppHook, time.Now().Add(-time.Hour))
 	if err != nil || len(list) != 1 || list[0].GUID != "lost in acme/hello" {
 		t.Fatalf("%+v, %v", list, err)
 	}
-	if body, err := f.DeliveryBody(t.Context(), github.AppHook, list[0].ID); string(body) != `{"a":1}` || err != nil {
+	if body, err := f.DeliveryBody(t.Context(), forge.AppHook, list[0].ID); string(body) != `{"a":1}` || err != nil {
 		t.Errorf("body %s, %v", body, err)
 	}
 	if hooks, err := f.Hooks(t.Context()); err != nil || len(hooks) != 0 {

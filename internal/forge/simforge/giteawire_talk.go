@@ -316,3 +316,6 @@ func (g giteaWire) react(c *call) error {
 	}
 	return c.answer(status, g.reactionJSON(c, sign))
 }
+
+// TeamID is the number under which Gitea's API knows a team, "org/team".
+func TeamID(team string) int64 { return repositoryID(team) }

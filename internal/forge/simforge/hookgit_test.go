@@ -46,7 +46,7 @@ func TestHooksOfPushes(t *testing.T) {
 		}
 		want := func(got []received, w ...string) {
 			t.Helper()
-			if diff := cmp.Diff(w, words(got)); diff != "" {
+			if diff := cmp.Diff(append([]string{}, w...), words(got)); diff != "" {
 				t.Errorf("told (-want +got):\n%s", diff)
 			}
 		}
