@@ -34,5 +34,5 @@ func nearCommand(word string) string {
 // notOurs are words near to a command that mean something else: folders, and
 // commands of other programs.
 func notOurs(word string) bool {
-	return strings.Contains(" channel channels chancel state states statue heap held helm help-wanted remote promoter retro ", " "+word+" ")
+	return strings.Contains(" channel channels chancel state states statue heap held helm remote promoter ", " "+word+" ")
 }

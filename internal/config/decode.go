@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -14,6 +15,10 @@ import (
 // decoder walks the YAML along the Go types. It goes on after a problem.
 type decoder struct {
 	config     release.Config
+	sections   []section // the maps that there are, for hints
+	example    string    // of a line
+	secret     bool      // no problem repeats a value: it may be one that nobody is to read
+	partial    bool      // what is missing may come from elsewhere
 	problems   release.Problems
 	seen       map[seenProblem]bool
 	places     map[string]place // of every field that the file gives
@@ -27,13 +32,14 @@ var (
 	oneOrMoreType = reflect.TypeFor[release.OneOrMore]()
 	builderType   = reflect.TypeFor[release.Builder]()
 	promoteType   = reflect.TypeFor[release.Promote]()
+	durationType  = reflect.TypeFor[time.Duration]()
 	excludeType   = reflect.TypeFor[*string]() // a text that may be empty
 )
 
 // key is one key of a struct: what the tags of release.Config say.
 type key struct {
 	name        string
-	index       int
+	index       []int
 	required    bool
 	enum        []string
 	description string
@@ -44,7 +50,14 @@ func keysOf(t reflect.Type) []key {
 	var out []key
 	for f := range t.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		k := key{name: name, index: f.Index[0], required: !strings.Contains(options, "omitempty"),
+		if options == "inline" {
+			for _, k := range keysOf(f.Type) {
+				k.index = append(slices.Clone(f.Index), k.index...)
+				out = append(out, k)
+			}
+			continue
+		}
+		k := key{name: name, index: f.Index, required: !strings.Contains(options, "omitempty"),
 			description: f.Tag.Get("description"), typ: f.Type}
 		if e := f.Tag.Get("enum"); e != "" {
 			k.enum = strings.Split(e, ",")
@@ -68,17 +81,17 @@ func names(keys []key) []string {
 	return out
 }
 
-func (d *decoder) root(body ast.Node) {
+func (d *decoder) root(body ast.Node, into any) {
 	v, ok := d.resolve("", body)
 	if !ok {
 		return
 	}
 	if kindOf(v) != isMap {
-		d.fail(startOf(v), "", "write `key: value` lines, such as `project: hello`", "a config is a map of keys, not %s", describe(v))
+		d.fail(startOf(v), "", "write `key: value` lines, such as `"+d.example+"`", "a config is a map of keys, not %s", d.describe(v))
 		d.unreadable = true
 		return
 	}
-	d.fields("", place{1, 1}, v, reflect.ValueOf(&d.config).Elem())
+	d.fields("", place{1, 1}, v, reflect.ValueOf(into).Elem())
 }
 
 // value reads a node into a Go value. at is where its key stands.
@@ -103,6 +116,8 @@ func (d *decoder) value(field string, at place, node ast.Node, k key, into refle
 		var one string
 		d.string(field, v, k, reflect.ValueOf(&one).Elem())
 		into.Set(reflect.ValueOf(release.OneOrMore{one}))
+	case into.Type() == durationType:
+		d.duration(field, v, into)
 	case into.Type() == builderType && kindOf(v) == isText:
 		d.string(field, v, k, into.FieldByName("Name"))
 	case into.Type() == promoteType && kindOf(v) == isText:
@@ -128,7 +143,7 @@ func (d *decoder) valueOf(field string, v value, k key, into reflect.Value) {
 		d.bool(field, v, into)
 	case reflect.Slice:
 		d.list(field, v, k, into)
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		d.int(field, v, into)
 	case reflect.Map:
 		d.namedValues(field, v, into)
@@ -153,7 +168,7 @@ func (d *decoder) spend(at place, field string) bool {
 }
 
 func (d *decoder) wrongType(field string, v value, t reflect.Type, wanted string) {
-	d.fail(startOf(v), field, typeHint(v, wanted, t), "%s must be %s, not %s", last(field), wanted, describe(v))
+	d.fail(startOf(v), field, d.typeHint(v, wanted, t), "%s must be %s, not %s", last(field), wanted, d.describe(v))
 }
 
 func (d *decoder) string(field string, v value, k key, into reflect.Value) {
@@ -161,11 +176,15 @@ func (d *decoder) string(field string, v value, k key, into reflect.Value) {
 	case kindOf(v) == isMap || kindOf(v) == isList:
 		d.wrongType(field, v, into.Type(), "text")
 	case kindOf(v) != isText:
-		d.fail(startOf(v), field, "quote it: \""+v.source()+"\"", "%s must be text, not %s", last(field), describe(v))
+		hint := "quote it: \"" + v.source() + "\""
+		if d.secret {
+			hint = "put it into quotes"
+		}
+		d.fail(startOf(v), field, hint, "%s must be text, not %s", last(field), d.describe(v))
 	case v.text() == "" && k.name != "":
 		d.fail(startOf(v), field, emptyHint(into.Type()), "%s is empty", last(field))
 	case k.enum != nil && !slices.Contains(k.enum, v.text()):
-		d.fail(startOf(v), field, enumHint(v.text(), k.enum), "%q is not one of %s", v.text(), strings.Join(k.enum, ", "))
+		d.fail(startOf(v), field, enumHint(v.text(), k.enum), "%s is not one of %s", d.said(strconv.Quote(v.text())), strings.Join(k.enum, ", "))
 		into.SetString(v.text()) // so that the default does not stand for it
 	default:
 		into.SetString(v.text())
@@ -195,12 +214,12 @@ func (d *decoder) list(field string, v value, k key, into reflect.Value) {
 }
 
 func (d *decoder) int(field string, v value, into reflect.Value) {
-	n, err := strconv.Atoi(v.source())
+	n, err := strconv.ParseInt(v.source(), 10, into.Type().Bits())
 	if kindOf(v) != isNumber || err != nil {
 		d.wrongType(field, v, into.Type(), "a whole number")
 		return
 	}
-	into.SetInt(int64(n))
+	into.SetInt(n)
 }
 
 // namedValues reads a map from names to texts, or to lists of them.
@@ -246,14 +265,14 @@ func (d *decoder) fields(field string, at place, v value, into reflect.Value) {
 	for _, e := range d.entries(field, v) {
 		i := slices.IndexFunc(keys, func(k key) bool { return k.name == e.name })
 		if i < 0 {
-			d.fail(e.at, join(field, e.name), unknownKeyHint(into.Type(), e.name), "unknown key `%s`", e.name)
+			d.fail(e.at, join(field, e.name), d.unknownKeyHint(into.Type(), e.name), "unknown key `%s`", e.name)
 			continue
 		}
 		given[e.name] = true
-		d.value(join(field, e.name), e.at, e.value, keys[i], into.Field(keys[i].index))
+		d.value(join(field, e.name), e.at, e.value, keys[i], into.FieldByIndex(keys[i].index))
 	}
 	for _, k := range keys {
-		if k.required && !given[k.name] {
+		if k.required && !given[k.name] && !d.partial {
 			d.fail(at, join(field, k.name), "", "%s is missing: %s", k.name, firstSentence(k.description))
 		}
 	}

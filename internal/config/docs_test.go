@@ -130,7 +130,7 @@ func TestDocsExamples(t *testing.T) {
 		}
 		v := reflect.ValueOf(cfg)
 		for _, k := range keysOf(v.Type()) {
-			if i == 0 && omitted(v.Field(k.index)) {
+			if i == 0 && omitted(v.FieldByIndex(k.index)) {
 				t.Errorf("the first example leaves out %s", k.name)
 			}
 		}

@@ -42,6 +42,11 @@ func Load(name string, data []byte) (release.Config, release.Problems) {
 	if !d.unreadable {
 		d.meaning()
 	}
+	return d.config, d.shown(name)
+}
+
+// shown are the problems in the file's order, with its name.
+func (d *decoder) shown(name string) release.Problems {
 	slices.SortStableFunc(d.problems, func(a, b release.Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
@@ -51,17 +56,26 @@ func Load(name string, data []byte) (release.Config, release.Problems) {
 	for i := range d.problems {
 		d.problems[i].File = name
 	}
-	return d.config, d.problems
+	return d.problems
 }
 
 // decode does all of Load that the JSON schema does too.
 func decode(data []byte) *decoder {
-	d := &decoder{places: map[string]place{}, seen: map[seenProblem]bool{}, bindings: map[*ast.AliasNode]ast.Node{}}
+	d := newDecoder(sections, "project: hello")
+	d.decode(data, &d.config)
+	return d
+}
+
+func newDecoder(sections []section, example string) *decoder {
+	return &decoder{sections: sections, example: example,
+		places: map[string]place{}, seen: map[seenProblem]bool{}, bindings: map[*ast.AliasNode]ast.Node{}}
+}
+
+func (d *decoder) decode(data []byte, into any) {
 	if body := d.parse(data); body != nil {
 		d.bind(body, map[string]ast.Node{})
-		d.root(body)
+		d.root(body, into)
 	}
-	return d
 }
 
 // place is a position in the file, counted from 1.

@@ -76,7 +76,14 @@ func (v value) isFlow() bool {
 }
 
 // describe says what was found, in a person's words.
-func describe(v value) string {
+func (d *decoder) describe(v value) string {
+	switch k := kindOf(v); {
+	case !d.secret:
+	case k == isText:
+		return "text"
+	case k == isNumber:
+		return "a number"
+	}
 	switch kindOf(v) {
 	case isNull:
 		return "nothing"
@@ -92,6 +99,14 @@ func describe(v value) string {
 		return "a map"
 	}
 	return "this"
+}
+
+// said is a word of the file as a problem repeats it.
+func (d *decoder) said(word string) string {
+	if d.secret {
+		return "…"
+	}
+	return word
 }
 
 func short(s string) string {
@@ -181,7 +196,7 @@ func (d *decoder) resolve(field string, node ast.Node) (value, bool) {
 			to, ok := d.bindings[n]
 			if !ok {
 				d.fail(placeOf(n.GetToken()), field, "put & and the name before the value that is meant, above this line; quote a text that begins with *",
-					"there is no anchor &%s above", nameOf(n.Value))
+					"there is no anchor &%s above", d.said(nameOf(n.Value)))
 				return v, false
 			}
 			v.node = to
@@ -194,7 +209,7 @@ func (d *decoder) resolve(field string, node ast.Node) (value, bool) {
 				v.asText = !collection && !list
 			case "!!map", "!!seq", "!!bool", "!!null", "!!int", "!!float":
 			default:
-				d.fail(placeOf(n.GetToken()), field, "leave the tag out", "the YAML tag %s means nothing here", tag)
+				d.fail(placeOf(n.GetToken()), field, "leave the tag out", "the YAML tag %s means nothing here", d.said(tag))
 				return v, false
 			}
 			v.node = n.Value
@@ -272,12 +287,12 @@ func (d *decoder) merges(field string, node ast.Node) [][]entry {
 			if e, ok := d.resolve(field, n); ok && kindOf(e) == isMap {
 				out = append(out, d.entries(field, e))
 			} else if ok {
-				d.fail(startOf(e), field, "", "<< takes maps, not %s", describe(e))
+				d.fail(startOf(e), field, "", "<< takes maps, not %s", d.describe(e))
 			}
 		}
 		return out
 	}
-	d.fail(startOf(v), field, "write <<: *name", "<< takes a map, not %s", describe(v))
+	d.fail(startOf(v), field, "write <<: *name", "<< takes a map, not %s", d.describe(v))
 	return nil
 }
 
@@ -297,7 +312,7 @@ func (d *decoder) keyName(field string, k ast.MapKeyNode) (string, bool) {
 	case isNumber, isBool:
 		return v.source(), true
 	}
-	d.fail(placeOf(k.GetToken()), field, "", "a key must be a word, not %s", describe(v))
+	d.fail(placeOf(k.GetToken()), field, "", "a key must be a word, not %s", d.describe(v))
 	return "", false
 }
 

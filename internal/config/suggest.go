@@ -79,11 +79,14 @@ var elsewhere = map[reflect.Type]map[string]string{
 	},
 }
 
-// sections are the maps of a config, and what each is called.
-var sections = []struct {
+// section is a map of a config, and what it is called.
+type section struct {
 	typ  reflect.Type
 	name string
-}{
+}
+
+// sections are the maps of a config.
+var sections = []section{
 	{reflect.TypeFor[release.Config](), "the top level"},
 	{reflect.TypeFor[release.Class](), "an entry of `classes`"},
 	{reflect.TypeFor[release.Step](), "an entry of `test`"},
@@ -105,7 +108,7 @@ var sections = []struct {
 }
 
 // unknownKeyHint says what was probably meant by a key that t does not have.
-func unknownKeyHint(t reflect.Type, name string) string {
+func (d *decoder) unknownKeyHint(t reflect.Type, name string) string {
 	known := names(keysOf(t))
 	spelling := strings.ToLower(strings.ReplaceAll(strings.TrimSpace(name), "_", "-"))
 	for _, k := range known {
@@ -119,7 +122,7 @@ func unknownKeyHint(t reflect.Type, name string) string {
 	if near := release.Nearest(spelling, known); near != "" {
 		return "did you mean `" + near + "`?"
 	}
-	for _, s := range sections {
+	for _, s := range d.sections {
 		for _, k := range names(keysOf(s.typ)) {
 			if k == spelling {
 				return fmt.Sprintf("`%s` belongs to %s; the keys here are %s", k, s.name, strings.Join(known, ", "))
@@ -148,15 +151,15 @@ func enumHint(text string, allowed []string) string {
 var wordList = regexp.MustCompile(`^[A-Za-z0-9_./*+-]+(, *[A-Za-z0-9_./*+-]+)*$`)
 
 // typeHint says how to write a value of the wanted type.
-func typeHint(v value, wanted string, t reflect.Type) string {
+func (d *decoder) typeHint(v value, wanted string, t reflect.Type) string {
 	k := kindOf(v)
 	switch {
 	case strings.HasPrefix(wanted, "a list") && k != isMap && k != isList:
-		if s := v.text(); wordList.MatchString(s) && k == isText && wanted == "a list of strings" {
+		if s := v.text(); wordList.MatchString(s) && k == isText && !d.secret && wanted == "a list of strings" {
 			return "write [" + s + "]"
 		}
 		return "write each entry on a line of its own that begins with `- `, or all of them in [ ]"
-	case wanted == "a map" && k == isText && t.Kind() == reflect.Struct && firstRequired(t) != "":
+	case wanted == "a map" && k == isText && !d.secret && t.Kind() == reflect.Struct && firstRequired(t) != "":
 		return "write {" + firstRequired(t) + ": " + scalar(v.text()) + "}"
 	case wanted == "a list" && k == isMap:
 		return "begin each entry with `- `"

@@ -29,8 +29,14 @@ func (d *decoder) syntaxError(text string, err error) {
 	if lines := strings.Split(text, "\n"); p.line <= len(lines) && bareTime.MatchString(lines[p.line-1]) {
 		hint = "put the time into quotes"
 	}
-	d.fail(p, "", hint, "no valid YAML: %s", at.GetMessage())
+	message := at.GetMessage()
+	if d.secret {
+		message = quoted.ReplaceAllString(message, "…")
+	}
+	d.fail(p, "", hint, "no valid YAML: %s", message)
 }
+
+var quoted = regexp.MustCompile(`"[^"]*"`)
 
 // bareTime is a cron expression whose first sign means something else to YAML.
 var bareTime = regexp.MustCompile(`\bcron:\s*[*@]`)

@@ -44,7 +44,7 @@ func Write(cfg release.Config) []byte {
 		for _, line := range wrap(k.description, 90) {
 			w.b.WriteString("# " + line + "\n")
 		}
-		f := v.Field(k.index)
+		f := v.FieldByIndex(k.index)
 		if omitted(f) {
 			w.b.WriteString("#" + strings.ReplaceAll(samples[k.name], "\n", "\n#") + "\n")
 			continue
@@ -67,7 +67,7 @@ func omitted(v reflect.Value) bool {
 			return c.IsZero()
 		}
 		for _, k := range keysOf(v.Type()) {
-			if !omitted(v.Field(k.index)) {
+			if !omitted(v.FieldByIndex(k.index)) {
 				return false
 			}
 		}
@@ -108,7 +108,7 @@ func (w *writer) field(indent int, name string, v reflect.Value) {
 
 func (w *writer) fields(indent int, v reflect.Value) {
 	for _, k := range keysOf(v.Type()) {
-		if f := v.Field(k.index); !omitted(f) {
+		if f := v.FieldByIndex(k.index); !omitted(f) {
 			w.field(indent, k.name, f)
 		}
 	}

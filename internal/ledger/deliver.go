@@ -84,7 +84,7 @@ func (l *Ledger) decide(ctx context.Context, t *tx, d Delivery, v Verdict) error
 	for i := range v.Operations {
 		v.Operations[i].Delivery = d.ID
 	}
-	proposed, err := l.propose(ctx, t, v.Operations, nil, []repositoryOf{of})
+	proposed, err := l.propose(ctx, t, v.Operations, []repositoryOf{of})
 	if err != nil || len(proposed) == 0 {
 		return err
 	}

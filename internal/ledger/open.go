@@ -49,6 +49,9 @@ type Ledger struct {
 	store   *sqlstate.Store
 	wakeup  chan struct{} // an operation began to wait
 
+	closing sync.Once
+	closed  error
+
 	mu       sync.Mutex
 	handler  Handler // while it is started
 	draining bool
@@ -90,7 +93,7 @@ func openDatabase(ctx context.Context, o Options) (database, error) {
 	case scheme == "sqlite":
 		return openSQLite(strings.TrimPrefix(rest, "//"), o.Serving)
 	case strings.Contains(o.URL, "://"):
-		return nil, fmt.Errorf("%s: is no database that Slipway knows; use postgres:// or sqlite:", scheme)
+		return nil, fmt.Errorf("%s is no database that Slipway knows; use postgres://… or sqlite:PATH", scheme)
 	default:
 		return openSQLite(o.URL, o.Serving)
 	}
@@ -120,11 +123,14 @@ func (l *Ledger) prepare(ctx context.Context) error {
 // Close ends all work at once and closes the database. What runs is begun again
 // by the next process; Stop before is kinder.
 func (l *Ledger) Close() error {
-	over, cancel := context.WithCancel(context.Background())
-	cancel()
-	err := l.Stop(over)
-	l.accepts.close()
-	return errors.Join(err, l.db.close())
+	l.closing.Do(func() {
+		over, cancel := context.WithCancel(context.Background())
+		cancel()
+		err := l.Stop(over)
+		l.accepts.close()
+		l.closed = errors.Join(err, l.db.close())
+	})
+	return l.closed
 }
 
 // Ping asks the database whether it is there.
@@ -165,7 +171,8 @@ func replicaName(name string) string {
 	return name[:min(len(name), 60)] + "-" + rand.Text()[:10]
 }
 
-// riverLog lowers what River says of its own doings to debug.
+// riverLog lowers what River says: of its own doings to debug, and its errors,
+// which it gets over by itself, to warnings.
 type riverLog struct{ slog.Handler }
 
 func (h riverLog) Enabled(ctx context.Context, level slog.Level) bool {
@@ -183,8 +190,12 @@ func (h riverLog) WithAttrs(attrs []slog.Attr) slog.Handler {
 func (h riverLog) WithGroup(name string) slog.Handler { return riverLog{h.Handler.WithGroup(name)} }
 
 func lowered(level slog.Level) slog.Level {
-	if level == slog.LevelInfo {
+	switch {
+	case level >= slog.LevelError:
+		return slog.LevelWarn
+	case level == slog.LevelInfo:
 		return slog.LevelDebug
+	default:
+		return level
 	}
-	return level
 }

@@ -144,7 +144,7 @@ func (l *Ledger) record(ctx context.Context, t *tx, op Operation, r Result) erro
 			return err
 		}
 	}
-	_, err = l.propose(ctx, t, r.Next, nil, []repositoryOf{of})
+	_, err = l.propose(ctx, t, r.Next, []repositoryOf{of})
 	return err
 }
 

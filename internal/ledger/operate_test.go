@@ -81,7 +81,6 @@ func TestOrderWithinALane(t *testing.T) {
 			}
 			all = append(all, op)
 		}
-		// By id: operations of one call are made in the order of their identities.
 		propose(t, l, all...)
 		await(t, "all are done", func() bool {
 			done, err := l.Operations(t.Context(), ledger.OperationFilter{States: []ledger.OperationState{ledger.OpDone}})

@@ -170,4 +170,4 @@ func (q pgxQuerier) query(ctx context.Context, sql string, args ...any) (rows, e
 
 type pgxRows struct{ pgx.Rows }
 
-func (r pgxRows) close() { r.Rows.Close() }
+func (r pgxRows) close() { r.Close() }

@@ -19,32 +19,65 @@ type Proposed struct {
 
 // Propose asks for operations that no delivery asks for: of schedules,
 // catch-up and the command line. It gives an answer for each, in their order.
-func (l *Ledger) Propose(ctx context.Context, operations []NewOperation) (proposed []Proposed, err error) {
-	if len(operations) == 0 {
-		return nil, nil
-	}
-	err = l.db.write(ctx, false, func(ctx context.Context, t *tx) error {
-		// Most have been asked for before: only new ones change what may run.
-		fresh, known := []NewOperation{}, make([]bool, len(operations))
-		for i, op := range operations {
-			var id int64
-			if known[i], err = one(ctx, t, []any{&id}, `SELECT id FROM slipway_operations WHERE identity = $1`, clean(op.Identity)); err != nil {
-				return err
-			}
-			if !known[i] {
-				fresh = append(fresh, op)
-			}
+// Those of one repository are written together, others may be when it fails.
+func (l *Ledger) Propose(ctx context.Context, operations []NewOperation) ([]Proposed, error) {
+	proposed := make([]Proposed, len(operations))
+	// Most have been asked for before: only new ones change what may run.
+	fresh, known := map[repositoryOf][]int{}, []int(nil)
+	var repositories []repositoryOf
+	for i, op := range operations {
+		var id int64
+		found, err := one(ctx, l.db, []any{&id}, `SELECT id FROM slipway_operations WHERE identity = $1`, clean(op.Identity))
+		if err != nil {
+			return nil, fmt.Errorf("propose operations: %w", err)
 		}
-		if err := l.lockRepositories(ctx, t, repositoriesOf(fresh)); err != nil {
+		if found {
+			known = append(known, i)
+			continue
+		}
+		of := op.repository()
+		if fresh[of] == nil {
+			repositories = append(repositories, of)
+		}
+		fresh[of] = append(fresh[of], i)
+	}
+	for _, of := range repositories {
+		if err := l.proposeSome(ctx, operations, fresh[of], []repositoryOf{of}, proposed); err != nil {
+			return nil, err
+		}
+	}
+	// Everybody touches these rows in one order.
+	slices.SortFunc(known, func(a, b int) int { return cmp.Compare(operations[a].Identity, operations[b].Identity) })
+	if err := l.proposeSome(ctx, operations, known, nil, proposed); err != nil {
+		return nil, err
+	}
+	return proposed, nil
+}
+
+// proposeSome proposes the operations with these indexes in a transaction.
+func (l *Ledger) proposeSome(ctx context.Context, operations []NewOperation, indexes []int, lock []repositoryOf, proposed []Proposed) error {
+	if len(indexes) == 0 {
+		return nil
+	}
+	some := make([]NewOperation, len(indexes))
+	for i, index := range indexes {
+		some[i] = operations[index]
+	}
+	var got []Proposed
+	err := l.db.write(ctx, false, func(ctx context.Context, t *tx) (err error) {
+		if err = l.lockRepositories(ctx, t, lock); err != nil {
 			return err
 		}
-		proposed, err = l.propose(ctx, t, operations, known, nil)
+		got, err = l.propose(ctx, t, some, nil)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("propose operations: %w", err)
+		return fmt.Errorf("propose operations: %w", err)
 	}
-	return proposed, nil
+	for i, index := range indexes {
+		proposed[index] = got[i]
+	}
+	return nil
 }
 
 // Supersede frees the identities of the final operations of these refs of a
@@ -90,8 +123,8 @@ func inOrder(all []repositoryOf) []repositoryOf {
 
 // propose inserts operations or counts that they were asked for again, and
 // lets the next ones begin in the repositories of new ones, and those of
-// changed. All these are locked, but those of known operations need not be.
-func (l *Ledger) propose(ctx context.Context, t *tx, operations []NewOperation, known []bool, changed []repositoryOf) ([]Proposed, error) {
+// changed. All these are locked.
+func (l *Ledger) propose(ctx context.Context, t *tx, operations []NewOperation, changed []repositoryOf) ([]Proposed, error) {
 	for _, op := range operations {
 		if err := op.check(); err != nil {
 			return nil, err
@@ -99,8 +132,7 @@ func (l *Ledger) propose(ctx context.Context, t *tx, operations []NewOperation, 
 	}
 	proposed := make([]Proposed, len(operations))
 	now := micros(time.Now())
-	for _, i := range rowOrder(operations, known) {
-		op := operations[i]
+	for i, op := range operations {
 		var folds int
 		_, err := one(ctx, t, []any{&proposed[i].ID, &folds}, `INSERT INTO slipway_operations
 			(identity, lane, kind, forge, repository, ref, commit_hash, class, actor, cause, delivery, input, created)
@@ -122,25 +154,6 @@ func (l *Ledger) propose(ctx context.Context, t *tx, operations []NewOperation, 
 		}
 	}
 	return proposed, nil
-}
-
-// rowOrder is the order in which everybody touches rows: known ones last, as
-// nobody then waits for a lock while having one of theirs.
-func rowOrder(operations []NewOperation, known []bool) []int {
-	order := make([]int, len(operations))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		if known != nil && known[a] != known[b] {
-			if known[a] {
-				return 1
-			}
-			return -1
-		}
-		return cmp.Compare(operations[a].Identity, operations[b].Identity)
-	})
-	return order
 }
 
 func repositoriesOf(operations []NewOperation) (all []repositoryOf) {

@@ -161,4 +161,4 @@ func (q sqlQuerier) query(ctx context.Context, query string, args ...any) (rows,
 
 type sqlRows struct{ *sql.Rows }
 
-func (r sqlRows) close() { _ = r.Rows.Close() }
+func (r sqlRows) close() { _ = r.Close() }

@@ -123,13 +123,14 @@ func (f *Forge) PullRequest(ctx context.Context, number int) (forge.PullRequest,
 	return out, nil
 }
 
-// Tags lists all tags, by name.
+// Tags lists all tags, by name. Of a tag that points at another tag the server
+// tells that one, which is then followed as far as it is in the list too.
 func (f *Forge) Tags(ctx context.Context) ([]forge.Tag, error) {
 	client, call, err := f.begin(ctx, "list tags")
 	if err != nil {
 		return nil, err
 	}
-	out := []forge.Tag{}
+	out, targets := []forge.Tag{}, map[string]string{} // what tag objects point at
 	err = pages(call, func(t *sdk.Tag) string { return t.Name },
 		func(n int) ([]*sdk.Tag, *sdk.Response, error) {
 			return client.ListRepoTags(f.owner, f.name, sdk.ListRepoTagsOptions{ListOptions: page(n)})
@@ -137,11 +138,24 @@ func (f *Forge) Tags(ctx context.Context) ([]forge.Tag, error) {
 		func(t *sdk.Tag) bool {
 			if t.Commit != nil {
 				out = append(out, forge.Tag{Name: t.Name, Commit: t.Commit.SHA})
+				if t.ID != t.Commit.SHA {
+					targets[t.ID] = t.Commit.SHA
+				}
 			}
 			return true
 		})
 	if err != nil {
 		return nil, err
+	}
+	for i := range out {
+		// git makes no circles; a bound keeps a false answer from making one.
+		for range len(targets) {
+			next, ok := targets[out[i].Commit]
+			if !ok {
+				break
+			}
+			out[i].Commit = next
+		}
 	}
 	slices.SortFunc(out, func(a, b forge.Tag) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil

@@ -12,8 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/forge/forgetest"
+	"github.com/slipway-dev/slipway/internal/forge/gitea"
+	"github.com/slipway-dev/slipway/internal/git/gittest"
 	"github.com/slipway-dev/slipway/internal/proc"
 	"github.com/slipway-dev/slipway/internal/realtest"
 )
@@ -171,4 +175,36 @@ func digits(t *testing.T, id string) int64 {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// A tag of a tag names its commit, as far as the list of tags tells.
+func TestTagOfTag(t *testing.T) {
+	t.Parallel()
+	repo, dir := realtest.Gitea(t).SampleRepo(t, "nested")
+	local := gittest.At(t, dir)
+	local.Git("tag", "-a", "inner", "-m", "inner")
+	local.Git("tag", "-a", "outer", "-m", "outer", "inner")
+	repo.Push(t, dir)
+	f := connect(t, repo.Server, repo.Server.Admin, repo.FullName())
+	tags, err := f.Tags(t.Context())
+	head := local.Git("rev-parse", "HEAD")
+	want := []forge.Tag{{Name: "inner", Commit: head}, {Name: "outer", Commit: head}}
+	if d := cmp.Diff(want, tags); d != "" || err != nil {
+		t.Errorf("Tags: %v (-want +got):\n%s", err, d)
+	}
+}
+
+// The repositories that a token's user may write are found, those of others
+// and those that they may only read are not.
+func TestRealRepositories(t *testing.T) {
+	t.Parallel()
+	server := realtest.Gitea(t)
+	mine, theirs := server.CreateRepo(t, "mine"), server.CreateRepo(t, "theirs")
+	login, token := mine.AddUser(t, "sailor", "write")
+	theirs.SetPermission(t, login, "read")
+	server.CreateRepo(t, "nobodys")
+	got, err := gitea.Repositories(t.Context(), gitea.Options{Server: server.URL, Token: token, UserAgent: "slipway/test"})
+	if d := cmp.Diff([]string{mine.FullName()}, got); d != "" || err != nil {
+		t.Errorf("Repositories: %v (-want +got):\n%s", err, d)
+	}
 }

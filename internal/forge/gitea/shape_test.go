@@ -59,7 +59,7 @@ func (s shaped) get(t *testing.T, name string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := []string{resp.Status, "type " + resp.Header.Get("Content-Type"), "total " + resp.Header.Get("X-Total-Count")}
+	out := []string{resp.Status, "type " + strings.ReplaceAll(resp.Header.Get("Content-Type"), " ", ""), "total " + resp.Header.Get("X-Total-Count")}
 	var v any
 	if err := json.Unmarshal(data, &v); err != nil {
 		t.Fatalf("%s: %v in %.200q", path, err, data)

@@ -109,6 +109,9 @@ func (g giteaWire) jobs(c *call) error {
 		"head_sha": run.Commit, "status": run.Status, "steps": []any{}, "created_at": stamp(run.Created),
 		"started_at": doc["started_at"], "completed_at": doc["completed_at"],
 	}
+	if branch, ok := doc["head_branch"]; ok {
+		job["head_branch"] = branch
+	}
 	return c.answer(http.StatusOK, map[string]any{"jobs": giteaPage(c, []any{job}), "total_count": 1})
 }
 

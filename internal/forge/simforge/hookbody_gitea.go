@@ -30,7 +30,7 @@ func (g giteaWire) messages(c *call, _ memory.Hook, what memory.Happening) []mes
 		g.pushBody(c, body, what.Update, what.Hook != 0)
 		body["pusher"] = body["sender"]
 	case "create", "delete":
-		g.refBody(c, body, what)
+		g.refBody(body, what)
 	case "issues":
 		body["number"], body["issue"], body["commit_id"] = what.Issue.Number, g.issueJSON(c, *what.Issue), ""
 	case "issue_comment":
@@ -92,7 +92,7 @@ func (g giteaWire) pushBody(c *call, body map[string]any, u memory.RefUpdate, te
 }
 
 // refBody: create says the tag's own object, and nobody's rights.
-func (g giteaWire) refBody(c *call, body map[string]any, what memory.Happening) {
+func (g giteaWire) refBody(body map[string]any, what memory.Happening) {
 	name, isTag := strings.CutPrefix(what.Update.Ref, "refs/tags/")
 	body["ref"], body["ref_type"] = strings.TrimPrefix(name, "refs/heads/"), "branch"
 	if isTag {

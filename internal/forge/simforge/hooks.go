@@ -44,8 +44,9 @@ type sender struct {
 	client   *http.Client
 	deadline time.Duration
 	queue    chan func() // of Gitea
-	ctx      context.Context
-	stop     context.CancelFunc
+	quit     chan struct{}
+	started  sync.Once
+	stopped  sync.Once
 
 	mu     sync.Mutex
 	under  int           // deliveries that are on their way
@@ -55,8 +56,9 @@ type sender struct {
 }
 
 func newSender(s *Server, deadline time.Duration) *sender {
-	ctx, stop := context.WithCancel(context.Background())
-	h := &sender{s: s, client: &http.Client{}, deadline: deadline, ctx: ctx, stop: stop, queue: make(chan func(), 1<<14), idle: make(chan struct{})}
+	h := &sender{
+		s: s, client: &http.Client{}, deadline: deadline, quit: make(chan struct{}), queue: make(chan func(), 1<<14), idle: make(chan struct{}),
+	}
 	close(h.idle)
 	switch {
 	case deadline > 0:
@@ -65,16 +67,16 @@ func newSender(s *Server, deadline time.Duration) *sender {
 	default:
 		h.deadline = githubHookDeadline
 	}
-	if s.dialect == memory.Gitea {
-		go h.drain()
-	}
 	return h
 }
+
+// stop gives up what is on its way.
+func (h *sender) stop() { h.stopped.Do(func() { close(h.quit) }) }
 
 func (h *sender) drain() {
 	for {
 		select {
-		case <-h.ctx.Done():
+		case <-h.quit:
 			return
 		case send := <-h.queue:
 			send()
@@ -173,6 +175,7 @@ func (h *sender) post(hosted hosted, hook memory.Hook, m message, guid string, a
 			h.sent()
 		}
 		if h.s.dialect == memory.Gitea {
+			h.started.Do(func() { go h.drain() })
 			h.queue <- send
 		} else {
 			go send()
@@ -211,8 +214,15 @@ func (h *sender) send(hosted hosted, hook memory.Hook, m message, guid string, a
 }
 
 func (h *sender) try(address string, header http.Header, body []byte) (int, string) {
-	ctx, cancel := context.WithTimeout(h.ctx, h.deadline)
+	ctx, cancel := context.WithTimeout(context.Background(), h.deadline)
 	defer cancel()
+	go func() {
+		select {
+		case <-h.quit:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return 0, "invalid address"

@@ -58,7 +58,16 @@ func (g giteaWire) hookHeader(hook memory.Hook, m message, guid string, _ []byte
 }
 
 // wants: a comment on a pull request is subscribed to by its type, not by the
-// header's word.
+// header's word; "issues" and "pull_request" bring all that is below them.
 func (g giteaWire) wants(hook memory.Hook, m message) bool {
-	return len(hook.Events) == 0 || listed(hook, m.kind)
+	words := []string{m.kind}
+	switch m.kind {
+	case "issues", "pull_request":
+		words = append(words, m.kind+"_only")
+	case "issue_comment":
+		words = append(words, "issues")
+	case "pull_request_comment", "pull_request_sync":
+		words = append(words, "pull_request")
+	}
+	return len(hook.Events) == 0 || listed(hook, words...)
 }

@@ -64,16 +64,17 @@ func (r Request) String() string {
 // requests are under way: such a request has status 0, and one whose answer
 // the client has read is complete.
 type Recorder struct {
-	mu  sync.Mutex
-	n   int
-	all []*Request
+	mu      sync.Mutex
+	n       int
+	all     []*Request
+	resting bool // nothing is counted yet
 }
 
 // begin notes a request that has arrived.
 func (rec *Recorder) begin(r *Request, counted bool) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	if counted {
+	if counted && !rec.resting {
 		rec.n++
 		r.N = rec.n
 	}

@@ -40,6 +40,10 @@ type Options struct {
 	// HookDeadline is how long a webhook's receiver may take; 0 is 10 s on GitHub
 	// and 5 s on Gitea.
 	HookDeadline time.Duration
+	// Later leaves out what is asked before Begin: no request is counted or
+	// meets a fault. What is the state of things (read-only, archived, immutable)
+	// is so from the start.
+	Later bool
 	// OnKill is called by the faults kill-after and kill-before, to end the client.
 	OnKill func()
 }
@@ -110,8 +114,9 @@ func New(o Options) (*Server, error) {
 			return nil, err
 		}
 	}
+	rec := &Recorder{resting: o.Later}
 	s := &Server{
-		dialect: o.Dialect, clock: o.Clock, tokens: o.Tokens, logins: o.Logins, people: memory.NewPeople(o.Dialect), rec: &Recorder{}, ids: &memory.Sequence{},
+		dialect: o.Dialect, clock: o.Clock, tokens: o.Tokens, logins: o.Logins, people: memory.NewPeople(o.Dialect), rec: rec, ids: &memory.Sequence{},
 		faults: newInjector(o.Faults, o.OnKill), repos: map[string]hosted{}, done: make(chan struct{}),
 	}
 	if o.Dialect == memory.GitHub {
@@ -223,6 +228,9 @@ func (s *Server) each(f func(hosted)) {
 		f(h)
 	}
 }
+
+// Begin begins to count requests, and to let faults happen, after Options.Later.
+func (s *Server) Begin() { s.rec.note(func() { s.rec.resting = false }) }
 
 // Recorder has what was asked and answered.
 func (s *Server) Recorder() *Recorder { return s.rec }

@@ -111,7 +111,7 @@ func (r *Repo) CheckRuns(commit string, latest bool) []CheckRun {
 	defer r.mu.Unlock()
 	out, seen := []CheckRun{}, map[string]bool{}
 	for _, run := range slices.Backward(r.checkRuns) {
-		if run.Commit == commit && !(latest && seen[run.Name]) {
+		if run.Commit == commit && (!latest || !seen[run.Name]) {
 			seen[run.Name] = true
 			out = append(out, run)
 		}

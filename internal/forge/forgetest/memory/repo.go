@@ -48,6 +48,9 @@ type Options struct {
 	// OnEvent hears, after each change, what webhooks would be told. It may look
 	// at the repository, and is called by whoever made the change.
 	OnEvent func(Happening)
+	// OnTalk sees a comment after each change of it or of its reactions. It must
+	// not call back.
+	OnTalk func(Comment)
 }
 
 // Sequence hands out ids.
@@ -71,6 +74,7 @@ type Repo struct {
 	ids      *Sequence
 	onChange func([]forge.Release)
 	onEvent  func(Happening)
+	onTalk   func(Comment)
 	people   *People
 	private  bool
 	missing  bool
@@ -109,7 +113,7 @@ type desk struct {
 func New(o Options) *Repo {
 	r := &Repo{
 		dialect: o.Dialect, fullName: o.FullName, refs: o.Refs, clock: o.Clock, url: o.PublicURL,
-		limits: o.Dialect.enforced(), ids: o.IDs, onChange: o.OnChange, onEvent: o.OnEvent, people: o.People, private: o.Private,
+		limits: o.Dialect.enforced(), ids: o.IDs, onChange: o.OnChange, onEvent: o.OnEvent, onTalk: o.OnTalk, people: o.People, private: o.Private,
 		desk: desk{grants: map[string]forge.Permission{}}, store: store{dir: o.Dir}, missing: o.Missing,
 		immutable: o.Immutable, archived: o.Archived, protected: o.ProtectedTags,
 		burnt: map[string]bool{}, tagRows: map[string]int64{},

@@ -142,6 +142,7 @@ func (r *Repo) AddComment(at forge.Place, author, body string) (Comment, error) 
 		h.Event, h.Issue = "issue_comment", copyIssue(is)
 	}
 	r.comments = append(r.comments, c)
+	r.talked(c)
 	h.Comment = copyComment(c)
 	r.happened(h)
 	return *copyComment(c), nil
@@ -203,6 +204,7 @@ func (r *Repo) EditComment(id int64, editor, body string) (Comment, error) {
 		return *copyComment(c), nil
 	}
 	c.Body, c.Updated = body, r.now()
+	r.talked(c)
 	h := Happening{Event: "commit_comment", Action: "edited", Actor: editor, OldBody: old, Comment: copyComment(c)}
 	if is := r.issue(c.Place.Issue); is != nil {
 		h.Event, h.Issue = "issue_comment", copyIssue(is)
@@ -282,6 +284,7 @@ func (r *Repo) React(id int64, login, content string) (sign Reaction, made bool,
 	}
 	sign = Reaction{ID: r.ids.nextOther(), User: u, Content: content, Created: r.now()}
 	c.Reactions = append(c.Reactions, sign)
+	r.talked(c)
 	return sign, true, nil
 }
 
@@ -304,5 +307,15 @@ func (r *Repo) Unreact(id, reaction int64, login, content string) error {
 	if len(c.Reactions) == n && reaction != 0 {
 		return notFound(r.dialect)
 	}
+	if len(c.Reactions) != n {
+		r.talked(c)
+	}
 	return nil
+}
+
+// talked shows a comment as it is now; the lock is held.
+func (r *Repo) talked(c *Comment) {
+	if r.onTalk != nil {
+		r.onTalk(*copyComment(c))
+	}
 }
