@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -151,7 +152,11 @@ func (r *repository) clone(ctx context.Context) (*git.Repo, error) {
 		return nil, err
 	}
 	dir := filepath.Join(r.bot.config.Data, "clones", fileName(r.config.Name), filepath.FromSlash(r.name)+".git")
-	return git.Mirror(ctx, r.address(), git.Login{User: user, Password: password}, info.DefaultBranch, dir)
+	repo, err := git.Mirror(ctx, r.address(), git.Login{User: user, Password: password}, info.DefaultBranch, dir)
+	if err != nil && ctx.Err() == nil && release.KindOf(err) == release.Failed {
+		err = fmt.Errorf("%w: %w", errAway, err) // git says in words only why it could not fetch
+	}
+	return repo, err
 }
 
 func (r *repository) address() string { return r.config.Server + "/" + r.name + ".git" }

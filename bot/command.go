@@ -35,7 +35,7 @@ type commands struct {
 	next    []ledger.NewOperation
 	lines   []string
 	hints   []string
-	table   string
+	tables  []string
 	report  *release.Report
 	refused int
 }
@@ -116,6 +116,12 @@ func (cs *commands) say(format string, args ...any) {
 	cs.lines = append(cs.lines, fmt.Sprintf(format, args...))
 }
 
+// show adds a table of our own making.
+func (cs *commands) show(title, table string) {
+	cs.say("%s:", title)
+	cs.tables = append(cs.tables, table)
+}
+
 // sentence begins a hint with a capital and ends it with a full stop.
 func sentence(s string) string {
 	s = strings.ToUpper(s[:1]) + s[1:]
@@ -128,6 +134,9 @@ func sentence(s string) string {
 // end tells what came of the commands.
 func (cs *commands) end(ctx context.Context) ledger.Result {
 	state, sign, reaction := ledger.OpDone, "✅", forge.Rocket
+	if len(cs.in.Parsed.Commands) == 0 {
+		sign = "💡"
+	}
 	if cs.refused > 0 {
 		state, sign, reaction = ledger.OpRefused, "✋", forge.Confused
 	}
@@ -135,9 +144,9 @@ func (cs *commands) end(ctx context.Context) ledger.Result {
 	if res.Summary = clip(res.Summary, 500); res.Summary == "" {
 		res.Summary = "It was answered."
 	}
-	if len(cs.lines) > 0 || cs.table != "" || cs.report != nil {
+	if len(cs.lines) > 0 || len(cs.tables) > 0 || cs.report != nil {
 		cs.tell.change(func(a *report.Answer) {
-			a.Sign, a.Report, a.Table = sign, cs.report, cs.table
+			a.Sign, a.Report, a.Table = sign, cs.report, strings.Join(cs.tables, "\n\n")
 			a.Hint = strings.Join(slices.Compact(cs.hints), " ")
 			if len(cs.lines) > 0 {
 				a.Headline, a.Lines = cs.lines[0], cs.lines[1:]
@@ -264,8 +273,11 @@ func (cs *commands) one(ctx context.Context, c command.Command) error {
 		for _, class := range cs.rules.rules.Classes {
 			classes = append(classes, class.Name)
 		}
-		cs.say("These are the commands.")
-		cs.table = command.Help(classes)
+		if c.Topic != "" {
+			cs.show("This is how it is written", command.HelpOn(c.Topic, classes))
+		} else {
+			cs.show("These are the commands", command.Help(classes))
+		}
 	}
 	return nil
 }
@@ -334,7 +346,8 @@ func (cs *commands) plan(ctx context.Context, p promotion) error {
 	if err != nil {
 		return err
 	}
-	cs.say("%s would become %s. %s %s", release.ShortCommit(p.from.Commit), p.tag, p.reason, d.Reason)
+	cs.say("%s would become %s", release.ShortCommit(p.from.Commit), p.tag)
+	cs.say("%s %s", p.reason, d.Reason)
 	cs.report = &rep
 	return nil
 }
@@ -387,18 +400,17 @@ func (cs *commands) status(ctx context.Context, c command.Command) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case held != nil:
+	if held != nil {
 		cs.say("Releases are held by %s since %s%s.", held.Actor, held.Since.UTC().Format(time.DateTime), because(held.Reason))
-	case len(ops) == 0:
-		cs.say("Nothing was released here yet.")
-	default:
-		cs.say("The last releases of this repository:")
 	}
 	var rows []report.StatusRow
 	for _, op := range ops {
 		rows = append(rows, report.StatusRow{Ref: shortRef(op.Ref), Commit: release.ShortCommit(op.Commit), State: string(op.State), Actor: op.Actor, At: op.Created, Summary: op.Summary})
 	}
-	cs.table = report.StatusTable(rows)
+	if len(rows) == 0 {
+		cs.say("Nothing was released here yet.")
+		return nil
+	}
+	cs.show("The last releases", report.StatusTable(rows))
 	return nil
 }

@@ -2,7 +2,7 @@ package bot
 
 import (
 	"net/url"
-	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -14,11 +14,13 @@ import (
 // Config is bot.yaml. Each key can come from the environment instead, which
 // wins: SLIPWAY_BOT_ and the key in capitals, dashes as underscores, items of
 // lists by number (SLIPWAY_BOT_FORGES_0_TOKEN); lists of words are split at
-// commas. A secret may be written as $NAME: then it is that variable's.
+// commas. A secret in the file, or the database's address, may be written as
+// $NAME: then it is that variable's.
 type Config struct {
 	Listen       string        `yaml:"listen,omitempty" env:"LISTEN" description:"Address to listen on. Default: 127.0.0.1:8484."`
 	URL          string        `yaml:"url,omitempty" env:"URL" description:"Public address of the bot, for doctor and for links."`
 	Database     string        `yaml:"database,omitempty" env:"DATABASE" description:"sqlite:FILE or postgres://…. Default: sqlite:slipway-bot.db in data."`
+	PasswordFile string        `yaml:"database-password-file,omitempty" env:"DATABASE_PASSWORD_FILE" description:"File with the password of the PostgreSQL database, when its address has none."`
 	Data         string        `yaml:"data,omitempty" env:"DATA" description:"Folder for clones and artifacts. Default: slipway-bot in the user's cache folder."`
 	Workers      int           `yaml:"workers,omitempty" env:"WORKERS" description:"Releases at once, over all repositories. Default: 2."`
 	Keep         time.Duration `yaml:"keep,omitempty" env:"KEEP" description:"How long deliveries are kept. Default: 720h (30 days)."`
@@ -62,8 +64,8 @@ type Repository struct {
 // Settings are what a forge or a repository can choose.
 type Settings struct {
 	Work            string `yaml:"work,omitempty" env:"WORK" enum:"bot,workflow" description:"Where releases are made: bot (default), or workflow, which is dispatched and followed."`
-	Workflow        string `yaml:"workflow,omitempty" env:"WORKFLOW" description:"With work: workflow, the file that releases a tag. Default: release.yml."`
-	PromoteWorkflow string `yaml:"promote-workflow,omitempty" env:"PROMOTE_WORKFLOW" description:"With work: workflow, the file that promotes. Default: promote.yml."`
+	Workflow        string `yaml:"workflow,omitempty" env:"WORKFLOW" description:"With work: workflow, the file that releases a tag. Default: slipway-release.yml, which slipway init writes."`
+	PromoteWorkflow string `yaml:"promote-workflow,omitempty" env:"PROMOTE_WORKFLOW" description:"With work: workflow, the file that promotes. Default: slipway-promote.yml."`
 	HostBuilds      string `yaml:"host-builds,omitempty" env:"HOST_BUILDS" enum:"refuse,allow" description:"Whether builds and checks may run plain on the bot's machine: refuse (default: in BuildKit only) or allow."`
 }
 
@@ -122,8 +124,8 @@ func (c Config) Settings(f ForgeConfig, repository string) Settings {
 	}
 	return Settings{
 		Work:            pick(own.Work, f.Work, WorkInBot),
-		Workflow:        pick(own.Workflow, f.Workflow, "release.yml"),
-		PromoteWorkflow: pick(own.PromoteWorkflow, f.PromoteWorkflow, "promote.yml"),
+		Workflow:        pick(own.Workflow, f.Workflow, "slipway-release.yml"),
+		PromoteWorkflow: pick(own.PromoteWorkflow, f.PromoteWorkflow, "slipway-promote.yml"),
 		HostBuilds:      pick(own.HostBuilds, f.HostBuilds, "refuse"),
 	}
 }
@@ -155,8 +157,8 @@ func (c *Config) complete(cacheDir string) {
 	}
 	set(&c.Listen, "127.0.0.1:8484")
 	set(&c.Log, "info")
-	set(&c.Data, path.Join(cacheDir, "slipway-bot"))
-	set(&c.Database, "sqlite:"+path.Join(c.Data, "slipway-bot.db"))
+	set(&c.Data, filepath.Join(cacheDir, "slipway-bot"))
+	set(&c.Database, "sqlite:"+filepath.Join(c.Data, "slipway-bot.db"))
 	if c.Workers == 0 {
 		c.Workers = 2
 	}

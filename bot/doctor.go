@@ -82,7 +82,7 @@ func found(err error, what string) Finding {
 
 // alive asks the bot that should be running.
 func (e Examination) alive(ctx context.Context) bool {
-	at := "http://" + dialable(e.Bot.config.Listen)
+	at := "http://" + Dialable(e.Bot.config.Listen)
 	if _, err := e.counters(ctx); err != nil {
 		e.Tell(Finding{Warn, "bot", "none answers at " + at, "start it with `slipway bot`, then ask again: test deliveries need it"})
 		return false
@@ -91,8 +91,8 @@ func (e Examination) alive(ctx context.Context) bool {
 	return true
 }
 
-// dialable is a listen address as a client takes it.
-func dialable(listen string) string {
+// Dialable is a listen address as a client on the same machine takes it.
+func Dialable(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return listen
@@ -171,7 +171,17 @@ func (e Examination) repository(ctx context.Context, f ForgeConfig, name string,
 	default:
 		e.Tell(Finding{Good, "token for " + name, "it may write", ""})
 	}
+	e.people(ctx, r)
 	e.hook(ctx, r, running)
+}
+
+// people asks whether the bot may see what a commenter may do.
+func (e Examination) people(ctx context.Context, r *repository) {
+	owner, _, _ := strings.Cut(r.name, "/")
+	if _, err := r.forge.Permission(ctx, owner); errors.Is(err, forge.ErrForbidden) {
+		e.Tell(Finding{Bad, "commands in " + r.name, "the account may not see what others may do, so all their commands are refused",
+			"on Gitea, only an administrator of the repository may: make the bot's account one"})
+	}
 }
 
 // wanted are the events that a webhook should send, in each forge's words.
@@ -278,7 +288,7 @@ var counter = regexp.MustCompile(`^slipway_deliveries_total\{.*outcome="([^"]*)"
 
 // counters reads how many deliveries the running bot has had, by outcome.
 func (e Examination) counters(ctx context.Context) (map[string]float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+dialable(e.Bot.config.Listen)+"/metrics", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+Dialable(e.Bot.config.Listen)+"/metrics", nil)
 	if err != nil {
 		return nil, err
 	}

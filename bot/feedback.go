@@ -52,6 +52,7 @@ type teller struct {
 	dirty  bool
 	kick   chan struct{}
 	done   chan struct{}
+	early  sync.WaitGroup // what is announced beside the work
 }
 
 // editEvery is the least time between two edits of a comment: GitHub takes 80
@@ -72,7 +73,7 @@ func (b *Bot) newTeller(ctx context.Context, r *repository, op ledger.Operation,
 	tell.answer.Operation = op.ID
 	ctx, cancel := context.WithCancel(ctx)
 	go tell.edit(ctx)
-	return tell, func() { cancel(); <-tell.done }
+	return tell, func() { cancel(); <-tell.done; tell.early.Wait() }
 }
 
 // edit keeps the comment up to date until ctx ends.
@@ -201,6 +202,11 @@ func (t *teller) react(ctx context.Context, r forge.Reaction) {
 	}
 }
 
+// announce says that the work begins, beside it: the work does not wait.
+func (t *teller) announce(ctx context.Context, say func(ctx context.Context)) {
+	t.early.Go(func() { say(ctx) })
+}
+
 // status sets the commit's status.
 func (t *teller) status(ctx context.Context, commit, state, description, url string) {
 	if commit == "" {
@@ -268,7 +274,11 @@ func (s *toldStage) Done(summary string, err error) {
 	if err != nil {
 		sign, summary = "❌", firstLine(err.Error())
 	}
-	s.teller.log.Info("stage ends", "stage", s.name, "ms", took.Milliseconds(), "summary", summary)
+	if err != nil {
+		s.teller.log.Warn("stage fails", "stage", s.name, "ms", took.Milliseconds(), "error", summary)
+	} else {
+		s.teller.log.Info("stage ends", "stage", s.name, "ms", took.Milliseconds(), "summary", summary)
+	}
 	s.teller.change(func(a *report.Answer) {
 		for i := range a.Stages {
 			if a.Stages[i].Name == s.name && a.Stages[i].State == "⏳" {

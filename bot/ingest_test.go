@@ -23,13 +23,13 @@ import (
 )
 
 // kept is a ledger that takes everything, or nothing.
-type kept struct {
+type keeper struct {
 	mu   sync.Mutex
 	all  []ledger.Delivery
 	fail error
 }
 
-func (k *kept) Accept(_ context.Context, d ledger.Delivery) (int64, error) {
+func (k *keeper) Accept(_ context.Context, d ledger.Delivery) (int64, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.fail != nil {
@@ -39,7 +39,7 @@ func (k *kept) Accept(_ context.Context, d ledger.Delivery) (int64, error) {
 	return int64(len(k.all)), nil
 }
 
-func testIngest(k *kept) *ingest {
+func testIngest(k *keeper) *ingest {
 	c := Config{Forges: []ForgeConfig{
 		{Name: "tea", Kind: "gitea", Server: "http://127.0.0.1:3000", Secrets: []string{"old", "s3cr3t"}, Repositories: []string{"*/*"}},
 		{Name: "hub", Kind: "github", Server: "https://github.com", Secrets: []string{"s3cr3t"}, Repositories: []string{"acme/*"}},
@@ -112,7 +112,7 @@ func TestIngestAnswers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			k := &kept{}
+			k := &keeper{}
 			w := httptest.NewRecorder()
 			testIngest(k).ServeHTTP(w, c.req)
 			if w.Code != c.status || (len(k.all) == 1) != c.kept {
@@ -129,7 +129,7 @@ func TestIngestAnswers(t *testing.T) {
 func TestIngestUnavailable(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
-	testIngest(&kept{fail: errors.New("disk full")}).ServeHTTP(w, request("push", "s3cr3t", []byte(pushBody)))
+	testIngest(&keeper{fail: errors.New("disk full")}).ServeHTTP(w, request("push", "s3cr3t", []byte(pushBody)))
 	if w.Code != 503 || strings.Contains(w.Body.String(), "disk") {
 		t.Errorf("HTTP %d: %s", w.Code, w.Body)
 	}
@@ -138,7 +138,7 @@ func TestIngestUnavailable(t *testing.T) {
 // Forges that share a secret are told apart by the repository's address.
 func TestIngestSharedSecret(t *testing.T) {
 	t.Parallel()
-	k := &kept{}
+	k := &keeper{}
 	testIngest(k).ServeHTTP(httptest.NewRecorder(), request("push", "s3cr3t", []byte(strings.ReplaceAll(pushBody, "https://github.com", "https://ghe.example"))))
 	if len(k.all) != 1 || k.all[0].Forge != "hub2" || k.all[0].Repository != "acme/hello" {
 		t.Errorf("%+v", k.all)
@@ -155,7 +155,7 @@ func TestIngestForm(t *testing.T) {
 			r.Header.Set("X-Gitea-Signature", sign("s3cr3t", []byte(pushBody)))
 		}
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		k, w := &kept{}, httptest.NewRecorder()
+		k, w := &keeper{}, httptest.NewRecorder()
 		testIngest(k).ServeHTTP(w, r)
 		if w.Code != 202 || string(k.all[0].Body) != pushBody || k.all[0].Forge != kind {
 			t.Errorf("%s: HTTP %d: %s", kind, w.Code, w.Body)
@@ -187,7 +187,7 @@ func TestIngestRecordedDeliveries(t *testing.T) {
 		for name, value := range d.Headers {
 			r.Header.Set(name, value)
 		}
-		k := &kept{}
+		k := &keeper{}
 		w := httptest.NewRecorder()
 		testIngest(k).ServeHTTP(w, r)
 		want := 204

@@ -69,6 +69,8 @@ func (b *Bot) kind(ctx context.Context, r *repository, op ledger.Operation, log 
 		return b.promote(ctx, r, op, log)
 	case kindCommand:
 		return b.command(ctx, r, op, log)
+	case kindTick:
+		return b.scheduled(ctx, r, op)
 	}
 	return ledger.Result{State: ledger.OpFailed, Summary: fmt.Sprintf("this bot knows no %q: it is older than who asked", op.Kind)}
 }
@@ -132,7 +134,11 @@ func (b *Bot) refresh(ctx context.Context, r *repository, op ledger.Operation) l
 		}
 		return b.failure(ctx, op, err)
 	}
-	return ledger.Result{State: ledger.OpDone, Summary: fmt.Sprintf("The default branch has %d schedules.", n)}
+	schedules := fmt.Sprintf("%d schedules", n)
+	if n == 1 {
+		schedules = "1 schedule"
+	}
+	return ledger.Result{State: ledger.OpDone, Summary: fmt.Sprintf("The default branch has %s.", schedules)}
 }
 
 // releaseInput is what a release's operation may be given.
@@ -189,7 +195,9 @@ func (b *Bot) releaseSelected(ctx context.Context, r *repository, op ledger.Oper
 	tell.change(func(a *report.Answer) {
 		a.Sign, a.Headline = "⏳", fmt.Sprintf("Releasing %s (%s) from %s", d.Tag, d.Class, release.ShortCommit(d.Commit))
 	})
-	tell.status(ctx, d.Commit, "pending", fmt.Sprintf("releasing %s (%s)", d.Tag, d.Class), "")
+	tell.announce(ctx, func(ctx context.Context) {
+		tell.status(ctx, d.Commit, "pending", fmt.Sprintf("releasing %s (%s)", d.Tag, d.Class), "")
+	})
 	if r.Work == WorkInWorkflow {
 		return b.dispatched(ctx, r, tell, dispatch{workflow: r.Workflow, ref: op.Ref, tag: d.Tag, decision: d})
 	}
@@ -256,7 +264,7 @@ func (b *Bot) told(ctx context.Context, r *repository, op ledger.Operation, tell
 		return ledger.Result{State: ledger.OpWaiting, Summary: "The bot stopped in the middle."} // it does not count
 	}
 	res := b.outcome(ctx, op, rep, err)
-	if data, jerr := json.Marshal(rep); jerr == nil && rep.Schema != "" {
+	if data, jerr := json.Marshal(kept(rep, err)); jerr == nil {
 		res.Report = data
 	}
 	// The end is told even when the work was cancelled.
@@ -269,6 +277,17 @@ func (b *Bot) told(ctx context.Context, r *repository, op ledger.Operation, tell
 		}
 	}
 	return res
+}
+
+// kept is the report as the ledger has it: with the whole error, of which the
+// summary is the first line.
+func kept(rep release.Report, err error) release.Report {
+	rep.Schema = release.ReportSchema
+	if err != nil {
+		rep.Outcome = release.Stopped
+		rep.Error = &release.ReportError{Code: int(release.KindOf(err)), Message: clip(err.Error(), 8_000), Hint: release.HintOf(err)}
+	}
+	return rep
 }
 
 // outcome is the result of a release.
@@ -294,6 +313,7 @@ func (b *Bot) outcome(ctx context.Context, op ledger.Operation, rep release.Repo
 
 // tellEnd tells how an operation ended, or why it waits.
 func (b *Bot) tellEnd(ctx context.Context, op ledger.Operation, tell *teller, rep release.Report, res ledger.Result, err error) {
+	tell.early.Wait()
 	var url string
 	if rep.Release != nil {
 		url = rep.Release.URL

@@ -162,6 +162,9 @@ func (p *promotion) aim(ctx context.Context, to string) error {
 		if d.Skip || !forge.ValidTag(to) {
 			return release.Refuse(p.known(), "%.80q is no class, and no tag of one", to)
 		}
+		if v := "v" + to; d.Class != class && p.classOf(v) == class {
+			return release.Refuse(fmt.Sprintf("did you mean %s, which is %s?", v, class), "%s would be %s", to, d.Class)
+		}
 		return nil
 	}
 	if class == "" {
@@ -329,8 +332,10 @@ func (b *Bot) promoteTo(ctx context.Context, r *repository, op ledger.Operation,
 		a.Sign, a.Headline = "⏳", fmt.Sprintf("Promoting %s to %s (%s)", release.ShortCommit(w.Event.Commit), in.Tag, decision.Class)
 		a.Lines = []string{in.Reason, d.Reason}
 	})
-	tell.status(ctx, w.Event.Commit, "pending", "promoting it to "+in.Tag, "")
-	tell.deployment(ctx, w.Event.Commit, decision.Class, "in_progress", "", "promoting it to "+in.Tag)
+	tell.announce(ctx, func(ctx context.Context) {
+		tell.status(ctx, w.Event.Commit, "pending", "promoting it to "+in.Tag, "")
+		tell.deployment(ctx, w.Event.Commit, decision.Class, "in_progress", "", "promoting it to "+in.Tag)
+	})
 	if r.Work == WorkInWorkflow {
 		return b.dispatched(ctx, r, tell, dispatch{workflow: r.PromoteWorkflow, ref: "refs/heads/" + rules.from.Branch,
 			inputs: map[string]string{"from": in.From, "tag": in.Tag}, tag: in.Tag, decision: decision})

@@ -21,6 +21,7 @@ type seen struct {
 	Installed  time.Time         `json:"installed"`
 	Tags       map[string]string `json:"tags"`       // name → commit
 	Comments   time.Time         `json:"comments"`   // up to when they have been read
+	Before     []string          `json:"before"`     // those that were there when the bot came, as far as they are read again
 	Deliveries time.Time         `json:"deliveries"` // up to when failed ones have been fetched
 }
 
@@ -59,13 +60,11 @@ func (b *Bot) Reconcile(ctx context.Context, forgeName, name string) error {
 		if ops, err = r.newTags(ctx, &s, first); err != nil {
 			return err
 		}
-		if !first {
-			commands, err := r.newCommands(ctx, s, self)
-			if err != nil {
-				return err
-			}
-			ops = append(ops, commands...)
+		commands, err := r.newCommands(ctx, &s, self, first)
+		if err != nil {
+			return err
 		}
+		ops = append(ops, commands...)
 		if err := r.missedDeliveries(ctx, s); err != nil {
 			log.Warn("failed deliveries could not be read", "error", err.Error())
 		}
@@ -124,19 +123,24 @@ func (r *repository) newTags(ctx context.Context, s *seen, first bool) ([]ledger
 }
 
 // newCommands are the commands that were written since the last look, and not
-// before the bot came.
-func (r *repository) newCommands(ctx context.Context, s seen, self string) ([]ledger.NewOperation, error) {
+// before the bot came. Clocks differ, so what was there then is known by its id.
+func (r *repository) newCommands(ctx context.Context, s *seen, self string, first bool) ([]ledger.NewOperation, error) {
 	since := s.Comments.Add(-overlap)
-	if since.Before(s.Installed) {
-		since = s.Installed
-	}
 	comments, err := r.forge.Comments(ctx, since)
 	if err != nil {
 		return nil, err
 	}
+	if !first && since.After(s.Installed.Add(overlap)) {
+		s.Before = nil // none of these is read any more
+	}
 	var ops []ledger.NewOperation
 	for _, c := range comments {
-		if c.Edited || c.ByBot || strings.EqualFold(c.Author, self) || c.CreatedAt.Before(since.Truncate(time.Second)) {
+		id := c.Place.Commit + "/" + c.ID
+		if first {
+			s.Before = append(s.Before, id)
+			continue
+		}
+		if c.Edited || c.ByBot || strings.EqualFold(c.Author, self) || c.CreatedAt.Before(since.Truncate(time.Second)) || slices.Contains(s.Before, id) {
 			continue
 		}
 		if op, ok := commentOperation(r.config.Name, r.name, c); ok {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -218,12 +219,15 @@ func (b *Bot) scheduled(ctx context.Context, r *repository, op ledger.Operation)
 	if err != nil {
 		return b.failure(ctx, op, err)
 	}
+	done := func(format string, args ...any) ledger.Result {
+		return ledger.Result{State: ledger.OpDone, Summary: fmt.Sprintf(format, args...)}
+	}
+	if slices.ContainsFunc(p.Config.Classes, func(c release.Class) bool { return c.Name == e.Class && c.Tag != "" }) {
+		return b.scheduledVersion(ctx, r, op, p, e)
+	}
 	d, err := release.Classify(p.Event, p.Config)
 	if err != nil {
 		return b.failure(ctx, op, err)
-	}
-	done := func(format string, args ...any) ledger.Result {
-		return ledger.Result{State: ledger.OpDone, Summary: fmt.Sprintf(format, args...)}
 	}
 	switch {
 	case d.Skip:
@@ -234,4 +238,25 @@ func (b *Bot) scheduled(ctx context.Context, r *repository, op ledger.Operation)
 	res := done("The head of %s is %s.", e.Branch, release.ShortCommit(commit))
 	res.Next = []ledger.NewOperation{releaseOf(r.config.Name, r.name, s, "schedule", op.Cause)}
 	return res
+}
+
+// scheduledVersion promotes the head of a schedule's branch to the next version
+// of a class that takes tags, when there is something new and it is green.
+func (b *Bot) scheduledVersion(ctx context.Context, r *repository, op ledger.Operation, on project.Project, e entry) ledger.Result {
+	p := promotion{repo: on.Repo, rules: on.Config, from: on.Event}
+	err := p.next(ctx, e.Class)
+	if release.KindOf(err) == release.Refused {
+		return ledger.Result{State: ledger.OpDone, Summary: firstLine(err.Error())}
+	}
+	if err == nil {
+		err = r.checkGreen(ctx, p)
+	}
+	if err != nil {
+		return b.failure(ctx, op, err)
+	}
+	next, err := p.operation(r, thread{}, "schedule", op.Cause)
+	if err != nil {
+		return b.failure(ctx, op, err)
+	}
+	return ledger.Result{State: ledger.OpDone, Summary: fmt.Sprintf("%s becomes %s. %s", release.ShortCommit(p.from.Commit), p.tag, p.reason), Next: []ledger.NewOperation{next}}
 }

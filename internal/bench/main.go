@@ -39,7 +39,7 @@ type subject struct {
 }
 
 func subjects() []subject {
-	return []subject{{"build", measureBuild}, {"notes", measureNotes}, {"classify", measureClassify}, {"upload", measureUpload}, {"images", measureImages}}
+	return []subject{{"build", measureBuild}, {"notes", measureNotes}, {"classify", measureClassify}, {"upload", measureUpload}, {"images", measureImages}, {"bot", measureBot}}
 }
 
 // bench is what all subjects need.
@@ -53,6 +53,9 @@ type bench struct {
 }
 
 func run(ctx context.Context, args []string, out, log io.Writer) (err error) {
+	if len(args) == 2 && args[0] == bareMode {
+		return serveBare(ctx, args[1], out)
+	}
 	chosen, turns, err := parse(args, log)
 	if err != nil {
 		return err
@@ -89,7 +92,7 @@ func parse(args []string, log io.Writer) (chosen []subject, turns int, err error
 	f.SetOutput(log)
 	f.IntVar(&turns, "turns", 5, "how often each figure is taken; the median counts")
 	f.Usage = func() {
-		fmt.Fprintln(log, "usage: go run ./internal/bench [-turns N] [build|notes|classify|upload|images …]")
+		fmt.Fprintln(log, "usage: go run ./internal/bench [-turns N] [build|notes|classify|upload|images|bot …]")
 		f.PrintDefaults()
 	}
 	if err := f.Parse(args); err != nil {
@@ -104,7 +107,7 @@ func parse(args []string, log io.Writer) (chosen []subject, turns int, err error
 	for _, name := range f.Args() {
 		i := slices.IndexFunc(all, func(s subject) bool { return s.name == name })
 		if i < 0 {
-			return nil, 0, fmt.Errorf("there is no benchmark %q: build, notes, classify, upload and images are", name)
+			return nil, 0, fmt.Errorf("there is no benchmark %q: build, notes, classify, upload, images and bot are", name)
 		}
 		chosen = append(chosen, all[i])
 	}

@@ -184,7 +184,11 @@ func (d *decoder) string(field string, v value, k key, into reflect.Value) {
 	case v.text() == "" && k.name != "":
 		d.fail(startOf(v), field, emptyHint(into.Type()), "%s is empty", last(field))
 	case k.enum != nil && !slices.Contains(k.enum, v.text()):
-		d.fail(startOf(v), field, enumHint(v.text(), k.enum), "%s is not one of %s", d.said(strconv.Quote(v.text())), strings.Join(k.enum, ", "))
+		given := strconv.Quote(v.text())
+		if d.secret {
+			given = "that"
+		}
+		d.fail(startOf(v), field, enumHint(v.text(), k.enum), "%s is not one of %s", given, strings.Join(k.enum, ", "))
 		into.SetString(v.text()) // so that the default does not stand for it
 	default:
 		into.SetString(v.text())

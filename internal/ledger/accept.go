@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/riverqueue/river"
 )
 
@@ -37,6 +38,7 @@ type accepts struct {
 
 type accepting struct {
 	delivery Delivery
+	body     []byte // as it is stored
 	id       int64
 	done     chan error // has room for the answer
 }
@@ -64,7 +66,7 @@ func (l *Ledger) Accept(ctx context.Context, d Delivery) (id int64, err error) {
 		return 0, fmt.Errorf("%w: too many deliveries wait to be stored", ErrBusy)
 	}
 	defer a.bytes.Add(-size)
-	w := &accepting{delivery: d, done: make(chan error, 1)}
+	w := &accepting{delivery: d, body: compress(d.Body), done: make(chan error, 1)}
 	select {
 	case <-a.quit:
 		return 0, errClosed
@@ -119,12 +121,12 @@ func (a *accepts) loop() {
 
 // gather takes all that waits already: nobody waits for others to come.
 func (a *accepts) gather(first *accepting) []*accepting {
-	batch, size := []*accepting{first}, len(first.delivery.Body)
+	batch, size := []*accepting{first}, len(first.body)
 	for len(batch) < acceptBatch && size < acceptMaxBytes {
 		select {
 		case w := <-a.queue:
 			batch = append(batch, w)
-			size += len(w.delivery.Body)
+			size += len(w.body)
 			continue
 		default:
 		}
@@ -216,14 +218,22 @@ func insertDeliveries(ctx context.Context, t *tx, batch []*accepting) (ids []int
 	}
 	args = args[:0]
 	for i, w := range batch {
-		body := w.delivery.Body
-		if body == nil {
-			body = []byte{} // NULL otherwise
-		}
-		args = append(args, ids[i], body)
+		args = append(args, ids[i], w.body)
 	}
 	_, err = t.exec(ctx, insertRows("slipway_bodies (delivery, body)", 2, len(batch)), args...)
 	return ids, err
+}
+
+// compress makes a body a third of its size or less, which the disk takes so
+// much sooner; it costs a few microseconds.
+func compress(body []byte) []byte { return s2.Encode(nil, body) }
+
+func uncompress(stored []byte) ([]byte, error) {
+	body, err := s2.Decode(nil, stored)
+	if err != nil {
+		return nil, fmt.Errorf("uncompress the body: %w", err)
+	}
+	return body, nil
 }
 
 // insertRows is an INSERT of several rows.

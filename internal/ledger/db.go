@@ -60,7 +60,7 @@ type dialect struct {
 	// lock takes a lock by name until the transaction ends; empty when a
 	// transaction is alone anyway.
 	lock string
-	// types are the words for {id}, {bytes} and {ref} in the schema.
+	// types are the words for what stands in braces in the schema.
 	types *strings.Replacer
 }
 

@@ -65,9 +65,11 @@ func (l *Ledger) Delivery(ctx context.Context, id int64) (d Delivery, err error)
 	found := false
 	err = each(ctx, l.db, func(r rows) error {
 		found = true
-		var body []byte
-		d, err = scanDelivery(r, &body)
-		d.Body = body
+		var stored []byte
+		if d, err = scanDelivery(r, &stored); err != nil {
+			return err
+		}
+		d.Body, err = uncompress(stored)
 		return err
 	}, `SELECT `+deliveryColumns+`, body FROM slipway_deliveries JOIN slipway_bodies ON delivery = id WHERE id = $1`, id)
 	if err != nil {

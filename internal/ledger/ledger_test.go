@@ -24,6 +24,13 @@ func both(t *testing.T, test func(t *testing.T, url string)) {
 	})
 }
 
+// alone runs a test on one kind after the other, and beside no other test: it
+// wants all of the machine.
+func alone(t *testing.T, test func(t *testing.T, url string)) {
+	t.Run("SQLite", func(t *testing.T) { test(t, "sqlite:"+filepath.Join(t.TempDir(), "bot.db")) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, realtest.PostgreSQL(t)) })
+}
+
 func isSQLite(url string) bool { return strings.HasPrefix(url, "sqlite:") }
 
 // open opens a serving ledger that ends with the test.
@@ -98,7 +105,7 @@ func propose(t testing.TB, l *ledger.Ledger, operations ...ledger.NewOperation) 
 // await waits until something holds.
 func await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("it did not come to pass: %s", what)
 		}

@@ -244,7 +244,7 @@ func TestBadHandlerFailsItsOperation(t *testing.T) {
 
 // A fresh operation begins within moments of the delivery that asks for it.
 func TestLatency(t *testing.T) {
-	both(t, func(t *testing.T, url string) {
+	alone(t, func(t *testing.T, url string) {
 		l := open(t, url)
 		begun := make(chan time.Time, 1)
 		decided := make(chan time.Time, 1)

@@ -28,7 +28,8 @@ var postgresDialect = dialect{
 	now:       "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
 	lock:      "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
 	types: strings.NewReplacer("{id}", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "{bytes}", "BYTEA",
-		"{ref}", `TEXT COLLATE "C"`),
+		"{ref}", `TEXT COLLATE "C"`,
+		"{bodies as they are}", "ALTER TABLE slipway_bodies ALTER COLUMN body SET STORAGE EXTERNAL"), // not compressed again
 }
 
 func openPostgres(ctx context.Context, url string) (database, error) {

@@ -95,7 +95,7 @@ func newRiverQueue[TDriver riverdriver.Driver[TTx], TTx any](driver TDriver, c q
 		ID: c.replica, Logger: c.log,
 		MaxAttempts: maxAttempts, RetryPolicy: retryPolicy{},
 		JobTimeout:    -1,
-		FetchCooldown: 2 * time.Millisecond, FetchPollInterval: time.Second,
+		FetchCooldown: 2 * time.Millisecond, FetchPollInterval: 2 * time.Second,
 		// What ended stays for a look at it, the deliveries themselves stay longer.
 		CompletedJobRetentionPeriod: 10 * time.Minute,
 	}

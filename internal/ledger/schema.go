@@ -24,11 +24,13 @@ CREATE TABLE slipway_deliveries (
 );
 CREATE INDEX slipway_deliveries_pending ON slipway_deliveries (forge, repository, id) WHERE outcome = 'pending';
 
--- Apart, so that a delivery's outcome is written without its body.
+-- Apart, so that a delivery's outcome is written without its body, which is
+-- compressed by S2.
 CREATE TABLE slipway_bodies (
 	delivery BIGINT NOT NULL PRIMARY KEY,
 	body {bytes} NOT NULL
 );
+{bodies as they are};
 
 CREATE TABLE slipway_operations (
 	id {id},

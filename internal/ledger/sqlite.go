@@ -32,7 +32,7 @@ var sqliteDialect = dialect{
 	alone:     true,
 	accepters: 1,
 	now:       "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
-	types:     strings.NewReplacer("{id}", "INTEGER PRIMARY KEY AUTOINCREMENT", "{bytes}", "BLOB", "{ref}", "TEXT"),
+	types:     strings.NewReplacer("{id}", "INTEGER PRIMARY KEY AUTOINCREMENT", "{bytes}", "BLOB", "{ref}", "TEXT", "{bodies as they are}", ""),
 }
 
 func openSQLite(path string, serving bool) (_ database, err error) {

@@ -14,13 +14,13 @@ import (
 	"github.com/slipway-dev/slipway/internal/ledger"
 )
 
-// Two thousand operations (or $SLIPWAY_STORM), each asked for five times,
+// A thousand operations (or $SLIPWAY_STORM), each asked for five times,
 // shuffled, by many at once; on PostgreSQL over four replicas: each is operated
 // exactly once.
 func TestStorm(t *testing.T) {
-	both(t, func(t *testing.T, url string) {
+	alone(t, func(t *testing.T, url string) {
 		const times, together, askers = 5, 25, 16
-		operations := 2000
+		operations := 1000
 		if n := os.Getenv("SLIPWAY_STORM"); n != "" {
 			var err error
 			if operations, err = strconv.Atoi(n); err != nil {

@@ -84,3 +84,45 @@ func TestStreamStopsEarly(t *testing.T) {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 }
+
+// A program that runs beside is asked to end, or killed, and says how it ended.
+func TestStart(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	p, err := proc.Start(t.Context(), proc.Cmd{Args: []string{"sh", "-c", `trap 'echo asked >&2; exit 3' TERM; echo up; while :; do sleep 0.02; done`}, Stdout: writerOf(func(b []byte) {
+		out.Write(b)
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	p.Terminate()
+	var e *proc.Error
+	if err := p.Wait(); !errors.As(err, &e) || e.Code != 3 || e.Tail != "asked" || out.String() != "up\n" {
+		t.Errorf("%v, %q", err, out.String())
+	}
+	p.Terminate() // of what has ended
+	p, err = proc.Start(t.Context(), proc.Cmd{Args: []string{"sleep", "60"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Kill()
+	if err := p.Wait(); !errors.As(err, &e) || e.Code != -1 {
+		t.Errorf("%v", err)
+	}
+	if _, err := proc.Start(t.Context(), proc.Cmd{Args: []string{"no-such-program"}}); !errors.Is(err, proc.ErrNotFound) {
+		t.Errorf("a missing program: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if p, err = proc.Start(ctx, proc.Cmd{Args: []string{"sleep", "60"}}); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := p.Wait(); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled one: %v", err)
+	}
+}
+
+type writerOf func([]byte)
+
+func (w writerOf) Write(b []byte) (int, error) { w(b); return len(b), nil }

@@ -3,6 +3,7 @@ package progress
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,10 +16,22 @@ type Option func(*shown)
 // Verbose shows what the work itself writes, such as a compiler.
 func Verbose(on bool) Option { return func(s *shown) { s.output = on } }
 
+// Indent has everything but headings begin with a margin.
+func Indent(margin string) Option { return func(s *shown) { s.margin = margin } }
+
 // shown is what a reporter shows besides what ends.
 type shown struct {
 	output  bool
+	margin  string
 	speaker any // the task whose output came last
+}
+
+// indented puts the margin before each line of a text.
+func (s *shown) indented(text string) string {
+	if s.margin == "" {
+		return text
+	}
+	return s.margin + strings.ReplaceAll(text, "\n", "\n"+s.margin)
 }
 
 func newShown(options []Option) (s shown) {
@@ -39,7 +52,7 @@ func (s *shown) said(task any, name, line string, m marks) (text string) {
 }
 
 // Lines writes one plain line for each thing that ends: for logs.
-func Lines(w io.Writer, options ...Option) Reporter {
+func Lines(w io.Writer, options ...Option) Teller {
 	return &lines{w: w, marks: plainMarks, shown: newShown(options)}
 }
 
@@ -51,11 +64,11 @@ type lines struct {
 }
 
 // marks are how the ends of stages and tasks look.
-type marks struct{ ok, failed, dim, note func(string) string }
+type marks struct{ ok, failed, dim, note, head func(string) string }
 
 func plain(s string) string { return s }
 
-var plainMarks = marks{ok: plain, failed: plain, dim: plain, note: plain}
+var plainMarks = marks{ok: plain, failed: plain, dim: plain, note: plain, head: plain}
 
 func colourMarks() marks {
 	paint := func(attrs ...color.Attribute) func(string) string {
@@ -63,8 +76,12 @@ func colourMarks() marks {
 		c.EnableColor()
 		return func(s string) string { return c.Sprint(s) }
 	}
-	return marks{ok: paint(color.FgGreen), failed: paint(color.FgRed, color.Bold), dim: paint(color.Faint), note: paint(color.FgYellow)}
+	return marks{ok: paint(color.FgGreen), failed: paint(color.FgRed, color.Bold), dim: paint(color.Faint), note: paint(color.FgYellow), head: paint(color.Bold)}
 }
+
+func (l *lines) Head(line string) { l.write(l.marks.head(line)) }
+
+func (l *lines) Say(line string) { l.print(line) }
 
 func (l *lines) Note(line string) { l.print(l.marks.note("! ") + line) }
 
@@ -72,7 +89,9 @@ func (l *lines) Stage(name string) Stage {
 	return &lineStage{lines: l, name: name, begun: time.Now()}
 }
 
-func (l *lines) print(line string) {
+func (l *lines) print(line string) { l.write(l.shown.indented(line)) }
+
+func (l *lines) write(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.shown.speaker = nil
@@ -85,7 +104,7 @@ func (l *lines) output(task any, name, line string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	fmt.Fprintln(l.w, l.shown.said(task, name, line, l.marks))
+	fmt.Fprintln(l.w, l.shown.indented(l.shown.said(task, name, line, l.marks)))
 }
 
 type lineStage struct {

@@ -56,3 +56,21 @@ func TestVerboseLines(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A margin stands before everything but headings, and before each line.
+func TestIndent(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	r := progress.Lines(&out, progress.Indent("  "), progress.Verbose(true))
+	r.Head("First")
+	r.Say("one\ntwo")
+	r.Note("mind this")
+	task := r.Stage("build").Task("hello", 0)
+	task.Output("compiling")
+	task.Done("", nil)
+	got := regexp.MustCompile(`[0-9.]+(ms|s|µs)\n`).ReplaceAllString(out.String(), "T\n")
+	want := "First\n  one\n  two\n  ! mind this\n    > hello\n      compiling\n    · hello  T\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -15,7 +15,7 @@ import (
 // For gives the reporter that fits a stream: a live view when it is a terminal
 // that can show one, plain lines otherwise. close ends the view and must be
 // called before anything else is written to the terminal.
-func For(f *os.File, options ...Option) (r Reporter, close func()) {
+func For(f *os.File, options ...Option) (r Teller, close func()) {
 	if !Terminal(f) {
 		return Lines(f, options...), func() {}
 	}
@@ -32,7 +32,7 @@ func Terminal(f *os.File) bool {
 func Coloured(f *os.File) bool { return Terminal(f) && os.Getenv("NO_COLOR") == "" }
 
 // Live shows what is going on below the lines of what has ended.
-func Live(f *os.File, options ...Option) (r Reporter, close func()) {
+func Live(f *os.File, options ...Option) (r Teller, close func()) {
 	m := plainMarks
 	if Coloured(f) {
 		m = colourMarks()
@@ -50,9 +50,15 @@ type live struct {
 	shown shown
 }
 
+func (l *live) Head(line string) { l.write(l.marks.head(line)) }
+
+func (l *live) Say(line string) { l.print(line) }
+
 func (l *live) Note(line string) { l.print(l.marks.note("! ") + line) }
 
-func (l *live) print(line string) {
+func (l *live) print(line string) { l.write(l.shown.indented(line)) }
+
+func (l *live) write(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.shown.speaker = nil
@@ -65,7 +71,7 @@ func (l *live) output(task any, name, line string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, _ = io.WriteString(l.bars, l.shown.said(task, name, line, l.marks)+"\n")
+	_, _ = io.WriteString(l.bars, l.shown.indented(l.shown.said(task, name, line, l.marks))+"\n")
 }
 
 func (l *live) Stage(name string) Stage {

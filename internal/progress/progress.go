@@ -12,6 +12,15 @@ type Reporter interface {
 	Note(line string)
 }
 
+// Teller is a Reporter that also tells plain lines, for a command that has more
+// to say than what goes on.
+type Teller interface {
+	Reporter
+	// Head tells the heading of what follows.
+	Head(line string)
+	Say(line string)
+}
+
 // Stage is a stage that has begun.
 type Stage interface {
 	// Task begins a piece of work within the stage, such as one upload.

@@ -28,6 +28,8 @@ const (
 	JobImage = "local/job:latest"
 	// ActionImage is what the project's Dockerfile makes of this checkout.
 	ActionImage = "local/slipway:latest"
+	// BotImage is what its target bot makes.
+	BotImage = "local/slipway-bot:latest"
 )
 
 // The Dockerfile's base images, as its arguments' defaults name them.
@@ -38,8 +40,8 @@ const (
 
 const workflowPackages = "git,ca-certificates"
 
-// LoadActionImage gives a dockerd (Docker) the images JobImage and ActionImage;
-// the latter has the further names as well. It is built from the Dockerfile
+// LoadActionImage gives a dockerd (Docker) the images JobImage, BotImage and
+// ActionImage; the last has the further names as well. It is built from the Dockerfile
 // when a file that it takes has changed, as a runner builds it. What stands for
 // Alpine is a Debian with git, certificates, and Go, for the projects of tests.
 func LoadActionImage(t testing.TB, docker string, names ...string) {
@@ -237,11 +239,11 @@ func compileModules(ctx context.Context, root, modules string, log io.Writer) (c
 	return compiled, proc.Run(ctx, run)
 }
 
-// actionImagePart is the image of the action, without the layers of
-// workflowImagesPart.
+// actionImagePart is the images of the action and of the bot, without the layers
+// of workflowImagesPart.
 func actionImagePart() Part {
 	return Part{
-		Name: "action-image", Version: "1",
+		Name: "action-image", Version: "2",
 		pins: func(root string) ([]byte, error) {
 			base, err := golangImagePart().pins(root)
 			if err != nil {
@@ -276,10 +278,18 @@ func makeActionImage(ctx context.Context, root, dir string, log io.Writer) error
 		if err := load(ctx, c, golang.Dir, workflow.Dir); err != nil {
 			return err
 		}
-		if err := buildAction(ctx, c, root); err != nil {
-			return err
+		var images []dockerArchive
+		for _, i := range []struct{ tag, target string }{{ActionImage, ""}, {BotImage, "bot"}} {
+			if err := buildImage(ctx, c, root, i.tag, i.target); err != nil {
+				return err
+			}
+			image, err := save(ctx, c, i.tag, dir, workflow.Dir)
+			if err != nil {
+				return err
+			}
+			images = append(images, image)
 		}
-		return save(ctx, c, ActionImage, dir, workflow.Dir)
+		return writeArchives(dir, images...)
 	})
 	return errors.Join(err, sweep(dir, "action-image-[0-9]*"), sweep(golang.Dir, "golang-image-[0-9]*"))
 }
@@ -309,13 +319,13 @@ func sweep(beside, pattern string) error {
 	return nil
 }
 
-// buildAction builds the Dockerfile with the builder and the options that the
+// buildImage builds the Dockerfile with the builder and the options that the
 // runners have.
-func buildAction(ctx context.Context, c *client.Client, root string) error {
+func buildImage(ctx context.Context, c *client.Client, root, tag, target string) error {
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(buildContext(ctx, root, w)) }()
 	defer func() { _ = r.Close() }()
-	built, err := c.ImageBuild(ctx, r, client.ImageBuildOptions{Tags: []string{ActionImage}, Remove: true, Dockerfile: "Dockerfile"})
+	built, err := c.ImageBuild(ctx, r, client.ImageBuildOptions{Tags: []string{tag}, Target: target, Remove: true, Dockerfile: "Dockerfile"})
 	if err != nil {
 		return fmt.Errorf("build the Dockerfile: %w", err)
 	}

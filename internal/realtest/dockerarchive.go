@@ -209,12 +209,12 @@ func sendLayer(tw *tar.Writer, name string, dirs []string) error {
 	return fmt.Errorf("there is no layer %s", name)
 }
 
-// save keeps an image of dockerd's in a folder, without the layers that lie in
-// the folders below.
-func save(ctx context.Context, docker *client.Client, tag, dir string, below ...string) error {
+// save keeps the layers of an image of dockerd's in a folder, without those that
+// lie in the folders below.
+func save(ctx context.Context, docker *client.Client, tag, dir string, below ...string) (dockerArchive, error) {
 	answer, err := docker.ImageSave(ctx, []string{tag})
 	if err != nil {
-		return fmt.Errorf("save %s: %w", tag, err)
+		return dockerArchive{}, fmt.Errorf("save %s: %w", tag, err)
 	}
 	defer func() { _ = answer.Close() }()
 	image := dockerArchive{Tag: tag}
@@ -224,7 +224,7 @@ func save(ctx context.Context, docker *client.Client, tag, dir string, below ...
 			break
 		}
 		if err != nil {
-			return err
+			return image, err
 		}
 		switch {
 		case h.Typeflag != tar.TypeReg || h.Name == "manifest.json":
@@ -234,10 +234,10 @@ func save(ctx context.Context, docker *client.Client, tag, dir string, below ...
 			image.Config, err = io.ReadAll(tr)
 		}
 		if err != nil {
-			return err
+			return image, err
 		}
 	}
-	return writeArchives(dir, image)
+	return image, nil
 }
 
 func saveLayer(r io.Reader, dir string, below []string) error {

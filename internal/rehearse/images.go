@@ -1,12 +1,9 @@
 package rehearse
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/release"
 )
 
@@ -16,11 +13,11 @@ type Pushed struct {
 	Tags       map[string]string // digests by tag
 }
 
-// redirect writes the config anew so that every image goes to the rehearsal's
-// registry, and gives its path. A config without images stays as it is.
-func (s *stage) redirect(cfg release.Config) (string, error) {
+// redirect sends every image of the config to the rehearsal's registry.
+func (s *stage) redirect(cfg release.Config) release.Config {
 	if len(cfg.Images) == 0 {
-		return s.Config, nil
+		s.inProcess = true
+		return cfg
 	}
 	cfg.Images = slices.Clone(cfg.Images)
 	own := false
@@ -37,11 +34,14 @@ func (s *stage) redirect(cfg release.Config) (string, error) {
 		img.Repository = to
 		s.repositories = append(s.repositories, to...)
 	}
-	if s.inProcess = !own; s.inProcess {
-		cfg.Builder = release.Builder{} // it may be a machine that can't reach this one
+	s.inProcess = !own
+	if own {
+		s.builder = cfg.Builder.Name
 	}
-	file := filepath.Join(s.Work, "slipway.yaml")
-	return file, os.WriteFile(file, config.Write(cfg), 0o644)
+	// The bot's config says where the builder is, not the repository's; and in
+	// process it may be a machine that can't reach this one.
+	cfg.Builder = release.Builder{}
+	return cfg
 }
 
 // withoutHost is a repository without its registry.

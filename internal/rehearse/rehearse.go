@@ -1,16 +1,16 @@
 // Package rehearse runs the real thing on a stage: a forge in memory behind
-// real HTTP, a repository with real history, and the slipway binary itself,
-// which is told nothing of it. Faults show how a release recovers.
+// real HTTP that sends webhooks, a repository with real history, and the slipway
+// bot itself, which is told nothing of it: a tag is pushed, somebody writes
+// /promote, a schedule comes due. Faults show how a release recovers.
 package rehearse
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -18,9 +18,22 @@ import (
 	"github.com/slipway-dev/slipway/internal/forge/forgetest/memory"
 	"github.com/slipway-dev/slipway/internal/forge/simforge"
 	"github.com/slipway-dev/slipway/internal/image/registry"
-	"github.com/slipway-dev/slipway/internal/proc"
+	"github.com/slipway-dev/slipway/internal/progress"
 	"github.com/slipway-dev/slipway/internal/release"
 )
+
+// Act is one way to ask the bot for a release.
+type Act string
+
+// The acts, in their order.
+const (
+	Push     Act = "push"     // a tag is pushed
+	Promote  Act = "promote"  // somebody writes /promote
+	Schedule Act = "schedule" // a schedule comes due
+)
+
+// Acts are all acts.
+func Acts() []Act { return []Act{Push, Promote, Schedule} }
 
 // Options say what to rehearse.
 type Options struct {
@@ -30,166 +43,216 @@ type Options struct {
 	Work    string           // folder for everything that is made; it exists
 	Dialect memory.Dialect   // whose wire the forge speaks
 	Faults  []simforge.Fault // what goes wrong
-	Stderr  *os.File         // where the runs show their progress
-	Say     func(line string)
+	Only    []Act            // the others are left out; none leaves out none
+	Show    progress.Teller  // hears how it goes
 }
 
 // Result is how a rehearsal ended.
 type Result struct {
-	Report    release.Report // of the last run
-	Runs      int            // how often slipway was started
-	Requests  int            // to the forge, with a token
-	Uploaded  int            // assets that arrived whole
-	Unmet     []string       // faults that never came to pass
-	Seen      []int          // how many assets of the release a reader saw, each time that changed
-	Published string         // folder with the published files
-	Tag       string
-	Images    []Pushed // what the registry has
+	Releases  []Release // one for each act that came to its end
+	Runs      int       // how often the bot was started
+	Requests  int       // of the bot to the forge, since the first act began
+	Uploaded  int       // assets that arrived whole
+	Delivered int       // webhooks that the bot took
+	Unmet     []string  // faults that never came to pass
+	Public    bool      // a reader saw a release, or part of one
+	Published string    // folder with the published files
+	Bot       string    // folder with the bot's config, log and data
+	Images    []Pushed  // what the registry has
 }
 
-// maxRuns bounds how often a killed run is begun again.
-const maxRuns = 20
+// Release is what an act ended with.
+type Release struct {
+	Act    Act
+	Report release.Report
+	Seen   []int // how many assets of the release a reader saw, each time that changed
+}
+
+// Tokens that the rehearsal's forge knows: the maintainer's and the bot's.
+const (
+	personToken = simforge.WriteToken
+	botToken    = "sim-bot-token"
+	botLogin    = "slipway-bot"
+)
 
 // stage is a rehearsal under way.
 type stage struct {
 	Options
 	server   *simforge.Server
+	forge    *memory.Repo
 	registry *registry.Server
+	bot      *bot
+	teller   *teller
 	repo     string // the repository that is released
 	name     string // owner/name on the forge
+	branch   string // the default branch
+	tag      string // that is pushed; empty when nothing is
+	config   release.Config
 	result   Result
+	ended    []ended
 
 	repositories []string // of the images, in the registry
 	inProcess    bool     // no image needs a builder
+	builder      string   // for the images that need one
 
 	mu   sync.Mutex
-	kill context.CancelFunc // of the run that is going on
+	seen map[string][]int // by tag
+	talk []memory.Comment // each comment after each change
 }
 
-// Run rehearses a release. The error is why the release failed, or why there
-// could be no rehearsal.
+// ended is an act and the operation that it ended with.
+type ended struct {
+	act Act
+	end entry
+}
+
+// Run rehearses the acts. The error is why a release failed, or why there could
+// be no rehearsal.
 func Run(ctx context.Context, o Options) (Result, error) {
-	s := &stage{Options: o, repo: filepath.Join(o.Work, "repository")}
+	s := &stage{Options: o, repo: filepath.Join(o.Work, "repository"), seen: map[string][]int{}, teller: newTeller(o.Show)}
+	defer s.close()
 	if err := s.prepare(ctx); err != nil {
 		return s.result, err
 	}
-	defer s.server.Close()
-	defer s.registry.Close()
-	err := s.release(ctx)
-	s.count()
-	return s.result, err
+	err := s.acts(ctx)
+	if err == nil {
+		err = s.stop(ctx)
+	}
+	return s.result, errors.Join(err, s.count(ctx))
 }
 
-// prepare makes the repository and the forge, and pushes one to the other.
-func (s *stage) prepare(ctx context.Context) (err error) {
-	name := "hello"
-	if s.Dir == "" {
-		s.result.Tag, err = makeSample(ctx, s.repo)
-	} else {
-		s.result.Tag, name, err = copyRepository(ctx, s.Dir, s.repo, s.Config)
-	}
-	s.name = "rehearsal/" + name
-	if err != nil {
-		return err
-	}
-	cfg, err := configOf(ctx, s.repo, s.result.Tag, s.Config)
-	if err != nil {
-		return err
-	}
-	if s.registry, err = registry.NewServer(); err != nil {
-		return err
-	}
-	if s.Config, err = s.redirect(cfg); err != nil {
-		return err
-	}
-	s.server, err = simforge.Start(simforge.Options{Dialect: s.Dialect, Faults: s.Faults, OnKill: s.killed})
-	if err != nil {
-		return err
-	}
-	bare := filepath.Join(s.Work, "forge.git")
-	if err := runGit(ctx, "", nil, "init", "--quiet", "--bare", "--initial-branch=main", "--template=", bare); err != nil {
-		return err
-	}
-	s.result.Published = filepath.Join(s.Work, "published")
-	s.server.AddGitRepo(memory.Options{FullName: s.name, Dir: s.result.Published, OnChange: s.look}, bare)
-	return s.push(ctx)
-}
-
-// push sends the branch, then the tags, over HTTP with the token as password.
-func (s *stage) push(ctx context.Context) error {
-	url := s.server.CloneURL(s.name)
-	for _, args := range [][]string{{"remote", "remove", "origin"}, {"remote", "add", "origin", url}} {
-		if err := runGit(ctx, s.repo, nil, args...); err != nil && args[1] == "add" {
+// acts plays one act after another, until one fails.
+func (s *stage) acts(ctx context.Context) error {
+	play := map[Act]func(context.Context) (entry, error){Push: s.pushTag, Promote: s.promote, Schedule: s.schedule}
+	heads := map[Act]string{Push: "A tag is pushed", Promote: "Somebody writes /promote", Schedule: "A schedule comes due"}
+	s.server.Begin()
+	n := 0
+	for _, act := range Acts() {
+		if len(s.Only) > 0 && !slices.Contains(s.Only, act) {
+			continue
+		}
+		n++
+		s.Show.Head(fmt.Sprintf("\n%d. %s", n, heads[act]))
+		if why := s.impossible(act); why != "" {
+			s.Show.Say("left out: " + why)
+			continue
+		}
+		end, err := play[act](ctx)
+		if err != nil {
 			return err
 		}
+		s.ended = append(s.ended, ended{act, end})
+		if end.State != "done" {
+			return s.failure(ctx, end)
+		}
 	}
-	login := strings.Replace(url, "://", "://slipway:"+simforge.WriteToken+"@", 1)
-	if err := runGit(ctx, s.repo, nil, "push", "--quiet", login, "HEAD:refs/heads/main", "refs/tags/*:refs/tags/*"); err != nil {
-		return fmt.Errorf("push to the rehearsal's forge: %w", err)
-	}
-	s.Say(fmt.Sprintf("pushed tag %s to %s (%s's wire, in memory)", s.result.Tag, url, s.Dialect))
 	return nil
+}
+
+// impossible says why the project can't have an act.
+func (s *stage) impossible(act Act) string {
+	switch act {
+	case Promote:
+		if s.config.PromoteRules().Class == "" {
+			return "no class of the config takes tags, so nothing can be promoted to one"
+		}
+	case Schedule:
+		d, err := release.Classify(release.Event{Branch: s.branch, Commit: strings.Repeat("0", 40)}, s.config)
+		if err == nil && d.Skip {
+			return "the config releases nothing from branch " + s.branch
+		}
+	}
+	return ""
+}
+
+// failure is the error of an operation that did not end well.
+func (s *stage) failure(ctx context.Context, end entry) error {
+	kind := release.Failed
+	if end.State == "refused" {
+		kind = release.Refused
+	}
+	failed := &release.Error{Kind: kind, Message: end.Summary}
+	ops, err := s.bot.operations(ctx)
+	if err != nil {
+		return errors.Join(failed, err)
+	}
+	if e := ops[end.Operation].Report.Error; e != nil {
+		failed = &release.Error{Kind: release.Kind(e.Code), Message: e.Message, Hint: e.Hint}
+	}
+	return failed
 }
 
 // look notes what a reader sees after each change on the forge.
 func (s *stage) look(public []forge.Release) {
-	n := -1
-	for _, r := range public {
-		if r.Tag == s.result.Tag {
-			n = len(r.Assets)
-		}
-	}
-	if n >= 0 && (len(s.result.Seen) == 0 || s.result.Seen[len(s.result.Seen)-1] != n) {
-		s.result.Seen = append(s.result.Seen, n)
-	}
-}
-
-func (s *stage) killed() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.kill != nil {
-		s.kill()
+	for _, r := range public {
+		s.result.Public = true
+		if seen := s.seen[r.Tag]; len(seen) == 0 || seen[len(seen)-1] != len(r.Assets) {
+			s.seen[r.Tag] = append(seen, len(r.Assets))
+		}
 	}
 }
 
-// release starts slipway until it ends by itself.
-func (s *stage) release(ctx context.Context) error {
-	for s.result.Runs = 1; ; s.result.Runs++ {
-		killed, err := s.once(ctx)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if !killed || s.result.Runs == maxRuns {
-			return err
-		}
-		s.Say("slipway was killed (SIGKILL) after a request to the forge; the same command once more:")
-	}
-}
-
-// once starts slipway and waits for its end.
-func (s *stage) once(ctx context.Context) (killed bool, err error) {
-	run, cancel := context.WithCancel(ctx)
-	defer cancel()
+// heard notes a comment after each change of it.
+func (s *stage) heard(c memory.Comment) {
 	s.mu.Lock()
-	s.kill = cancel
-	s.mu.Unlock()
-	var out bytes.Buffer
-	err = proc.Run(run, proc.Cmd{
-		Args: []string{s.Exe, "release", "--json", "--dir", s.repo, "--tag", s.result.Tag, "--dist", filepath.Join(s.Work, "dist"),
-			"--forge", string(s.Dialect), "--server", s.server.URL, "--repo", s.name, "--config", s.Config},
-		Env: append(gitEnv(), "SLIPWAY_TOKEN="+simforge.WriteToken), Unset: s.unset(), Stdout: &out, Stderr: s.Stderr,
-	})
-	if ctx.Err() == nil && run.Err() != nil {
-		return true, err
+	defer s.mu.Unlock()
+	s.talk = append(s.talk, c)
+}
+
+// seenOf is what a reader saw of a tag's release.
+func (s *stage) seenOf(tag string) []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.seen[tag])
+}
+
+// count gathers what there is to tell in the end.
+func (s *stage) count(ctx context.Context) error {
+	s.result.Unmet = s.server.Unhit()
+	s.result.Images = s.pushed()
+	s.result.Runs = s.bot.runs
+	for _, r := range s.server.Recorder().Requests() {
+		s.result.Requests = max(s.result.Requests, r.N)
+		if r.Stored {
+			s.result.Uploaded++
+		}
 	}
-	s.result.Report = release.Report{}
-	if derr := json.Unmarshal(out.Bytes(), &s.result.Report); derr != nil {
-		return false, errors.Join(err, fmt.Errorf("read the report: %w", derr))
+	for _, d := range s.forge.Deliveries(0) {
+		if d.OK() {
+			s.result.Delivered++
+		}
 	}
-	if e := s.result.Report.Error; e != nil {
-		return false, &release.Error{Kind: release.Kind(e.Code), Message: e.Message, Hint: e.Hint}
+	if ctx.Err() != nil || len(s.ended) == 0 {
+		return nil
 	}
-	return false, err
+	ops, err := s.bot.operations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range s.ended {
+		r := Release{Act: e.act, Report: ops[e.end.Operation].Report}
+		r.Report.Dist = "" // the bot keeps no artifacts
+		if r.Report.Plan != nil {
+			r.Seen = s.seenOf(r.Report.Plan.Tag)
+		}
+		s.result.Releases = append(s.result.Releases, r)
+	}
+	return nil
+}
+
+// close ends whatever was begun.
+func (s *stage) close() {
+	if s.bot != nil {
+		s.bot.close()
+	}
+	if s.server != nil {
+		_ = s.server.Close() // nobody asks it any more
+	}
+	if s.registry != nil {
+		_ = s.registry.Close()
+	}
 }
 
 // unset are the variables by which a workflow would tell slipway of another
@@ -209,15 +272,4 @@ func (s *stage) unset() []string {
 		}
 	}
 	return names
-}
-
-func (s *stage) count() {
-	s.result.Unmet = s.server.Unhit()
-	s.result.Images = s.pushed()
-	for _, r := range s.server.Recorder().Requests() {
-		s.result.Requests = max(s.result.Requests, r.N)
-		if r.Stored {
-			s.result.Uploaded++
-		}
-	}
 }

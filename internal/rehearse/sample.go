@@ -1,15 +1,13 @@
 package rehearse
 
 import (
-	"cmp"
+	"bytes"
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -17,7 +15,6 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/git"
 	"github.com/slipway-dev/slipway/internal/proc"
-	"github.com/slipway-dev/slipway/internal/project"
 	"github.com/slipway-dev/slipway/internal/release"
 )
 
@@ -38,15 +35,22 @@ func gitEnv() []string {
 
 func runGit(ctx context.Context, dir string, env []string, args ...string) error {
 	return proc.Run(ctx, proc.Cmd{Args: append([]string{"git"}, args...), Dir: dir, Env: append(gitEnv(), env...),
-		Unset: []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}})
+		Unset: gitUnset})
 }
 
+// gitUnset are variables by which git would work elsewhere.
+var gitUnset = []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}
+
+// sampleRegistry is what the sample's config has where the rehearsal's registry
+// belongs.
+const sampleRegistry = "registry.example"
+
 // makeSample writes the sample's history to dir and returns its last tag.
-func makeSample(ctx context.Context, dir string) (tag string, err error) {
+func makeSample(ctx context.Context, dir, registry string) (tag string, err error) {
 	if err := runGit(ctx, "", nil, "init", "--quiet", "--initial-branch=main", "--template=", dir); err != nil {
 		return "", err
 	}
-	names, err := fs.Glob(sample, "sample/*.txtar")
+	names, err := fs.Glob(sample, "sample/0*.txtar")
 	if err != nil {
 		return "", err
 	}
@@ -55,6 +59,7 @@ func makeSample(ctx context.Context, dir string) (tag string, err error) {
 		if err != nil {
 			return "", err
 		}
+		data = bytes.ReplaceAll(data, []byte(sampleRegistry), []byte(registry))
 		made, err := makeCommit(ctx, dir, txtar.Parse(data), begun.AddDate(0, 0, i))
 		if err != nil {
 			return "", err
@@ -64,6 +69,18 @@ func makeSample(ctx context.Context, dir string) (tag string, err error) {
 		}
 	}
 	return tag, nil
+}
+
+// makeFeature commits to the sample in dir what the second act promotes.
+func makeFeature(ctx context.Context, dir string) (subject string, err error) {
+	data, err := sample.ReadFile("sample/promote.txtar")
+	if err != nil {
+		return "", err
+	}
+	a := txtar.Parse(data)
+	subject, _, _ = strings.Cut(string(a.Comment), "\n")
+	_, err = makeCommit(ctx, dir, a, begun.AddDate(0, 0, 30))
+	return subject, err
 }
 
 func makeCommit(ctx context.Context, dir string, a *txtar.Archive, at time.Time) (tag string, err error) {
@@ -92,76 +109,6 @@ func makeCommit(ctx context.Context, dir string, a *txtar.Archive, at time.Time)
 		err = runGit(ctx, dir, env, "tag", "--annotate", "--message", tag, tag)
 	}
 	return tag, err
-}
-
-// copyRepository clones the user's repository to dir, with its config as it
-// lies there, and returns its name and the tag to rehearse: the one at HEAD, or
-// a new one after the last.
-func copyRepository(ctx context.Context, from, dir, config string) (tag, name string, err error) {
-	repo, err := git.Open(ctx, from)
-	if err != nil {
-		return "", "", err
-	}
-	if _, _, err := repo.Head(ctx); err != nil {
-		return "", "", err
-	}
-	remotes, err := repo.Remotes(ctx)
-	if err != nil {
-		return "", "", err
-	}
-	// A forge takes fewer characters in a name than a folder may have.
-	name = release.FileName(cmp.Or(project.Name(nil, remotes["origin"]), filepath.Base(repo.Dir)))
-	name = cmp.Or(strings.Trim(forgeName.ReplaceAllString(name, "-"), "-"), "repository")
-	if err := runGit(ctx, "", nil, "clone", "--quiet", "--no-hardlinks", "--", repo.Dir, dir); err != nil {
-		return "", "", err
-	}
-	if err := copyConfig(repo, dir); err != nil {
-		return "", "", err
-	}
-	tag, err = tagToRehearse(ctx, dir, config)
-	return tag, name, err
-}
-
-var forgeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
-
-func tagToRehearse(ctx context.Context, dir, config string) (tag string, err error) {
-	clone, err := git.Open(ctx, dir)
-	if err != nil {
-		return "", err
-	}
-	p, err := project.Load(ctx, clone, project.Selection{}, config)
-	if err != nil || p.Event.Tag != "" {
-		return p.Event.Tag, err
-	}
-	if tag, err = nextTag(ctx, clone); err != nil {
-		return "", err
-	}
-	return tag, runGit(ctx, dir, nil, "tag", "--annotate", "--message", "a rehearsal", tag)
-}
-
-// configOf is the config that a release of the tag goes by.
-func configOf(ctx context.Context, dir, tag, file string) (release.Config, error) {
-	repo, err := git.Open(ctx, dir)
-	if err != nil {
-		return release.Config{}, err
-	}
-	p, err := project.Load(ctx, repo, project.Selection{Tag: tag}, file)
-	return p.Config, err
-}
-
-// copyConfig takes over a config that is not committed yet.
-func copyConfig(repo *git.Repo, dir string) error {
-	for _, name := range project.ConfigNames() {
-		b, err := os.ReadFile(filepath.Join(repo.Dir, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(dir, name), b, 0o644)
-	}
-	return nil
 }
 
 // nextTag is a tag that does not exist yet: the last version with its last

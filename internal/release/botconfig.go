@@ -20,7 +20,7 @@ const MostSchedules = 100
 // Promote says how a commit or a release becomes a release of another class.
 // A lone word in the config is Bits.
 type Promote struct {
-	Require []string `yaml:"require,omitempty" description:"Statuses and checks that must be there and green, by name or glob (** crosses slashes). Default: all that the commit has."`
+	Require []string `yaml:"require,omitempty" description:"Statuses and checks that must be there and green, by name or glob (** crosses slashes); an empty list asks for none. Default: all that the commit has, and at least one."`
 	Bits    string   `yaml:"bits,omitempty" enum:"same,rebuild" description:"same (default) moves the assets and images of a release that the commit has; rebuild makes them anew, stamped with the new version."`
 	Version string   `yaml:"version,omitempty" enum:"next,given" description:"next (default): a promotion without a version takes the next one, by the commits since the last stable release. given: a version must be written."`
 	Class   string   `yaml:"class,omitempty" description:"Class that is meant when none is named. Default: the first class that takes tags."`

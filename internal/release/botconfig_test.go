@@ -37,7 +37,7 @@ func TestValidateForTheBot(t *testing.T) {
 		{"require", promote(Promote{Require: []string{"a", " ", "a", "b["}}), []string{
 			"promote.require[1]: the name is blank", "promote.require[2]: a is listed twice",
 			`promote.require[3]: "b[" is no glob (a glob has *, **, ?, [a-z] and {a,b}; before one of these signs itself write \)`}},
-		{"require nothing", promote(Promote{Require: []string{}}), []string{"promote.require: the list is empty (leave the key out: then all checks that the commit has must be green)"}},
+		{"require nothing", promote(Promote{Require: []string{}}), nil},
 		{"commands", Config{Commands: Commands{Hold: CommandRule{Permission: "all"}, Help: CommandRule{Teams: []string{"acme/ops", "x", "a b/c"}}}}, []string{
 			`commands.hold.permission: "all" is not one of write, read, triage, maintain, admin`,
 			`commands.help.teams[1]: "x" is no team (write org/team, such as acme/release-managers)`,

@@ -80,7 +80,6 @@ func (v *validator) promote() {
 	if i := slices.IndexFunc(classes, func(c Class) bool { return c.Name == p.Class }); i >= 0 && classes[i].Tag == "" && classes[i].Branch != "" {
 		v.add("promote.class", "name a class with `tag`", "class %s takes branches; what is promoted gets a tag", p.Class)
 	}
-	emptyList(v, "promote.require", p.Require, "leave the key out: then all checks that the commit has must be green")
 	for i, name := range p.Require {
 		field := at("promote.require", i)
 		switch {
