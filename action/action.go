@@ -104,6 +104,9 @@ func (w *workflow) asked() (args []string, skip string, err error) {
 	if w.in.command == "image" {
 		return append(line, w.in.args...), "", nil
 	}
+	if w.in.command == "promote" {
+		return append(append(line, w.in.args...), "--", w.in.from, w.in.tag), "", nil
+	}
 	if w.in.tag != "" {
 		return append(append(line, "--tag", w.in.tag), w.in.args...), "", nil
 	}

@@ -16,7 +16,7 @@ type inputs struct {
 	command                      string
 	config, workingDirectory     string
 	token                        string
-	tag, class                   string
+	from, tag, class             string
 	dryRun, snapshot             bool
 	stage, merge                 bool
 	platforms                    []string
@@ -28,7 +28,7 @@ type inputs struct {
 }
 
 // commands are what `command:` may be.
-var commands = []string{"release", "build", "test", "plan", "notes", "classify", "image"}
+var commands = []string{"release", "promote", "build", "test", "plan", "notes", "classify", "image"}
 
 // input names a variable that a runner makes of an input.
 func variable(input string) string { return "INPUT_" + strings.ToUpper(input) }
@@ -79,7 +79,7 @@ func readInputs(getenv func(string) string, environ, more []string) (inputs, err
 	r := &reader{getenv: getenv}
 	in := inputs{
 		command: r.text("command"), config: r.text("config"), workingDirectory: r.text("working-directory"), token: r.text("token"),
-		tag: r.text("tag"), class: r.text("class"), dryRun: r.flag("dry-run"), snapshot: r.flag("snapshot"),
+		from: r.text("from"), tag: r.text("tag"), class: r.text("class"), dryRun: r.flag("dry-run"), snapshot: r.flag("snapshot"),
 		stage: r.flag("stage"), merge: r.flag("merge"), platforms: r.list("platforms"), builder: r.text("builder"), dist: r.text("dist"),
 		registry: r.text("registry"), registryUser: r.text("registry-username"), registryPasswd: r.text("registry-password"),
 		args: more,
@@ -115,7 +115,11 @@ func (r *reader) together(in inputs) {
 	}
 	only("stage", in.stage, "build")
 	only("merge", in.merge, "release")
-	only("dry-run", in.dryRun, "release")
+	only("dry-run", in.dryRun, "release", "promote")
+	only("from", in.from != "", "promote")
+	if in.command == "promote" && (in.from == "" || in.tag == "") {
+		r.wrong("from", "the command promote takes both from and tag", "give what is promoted, and the tag of the new release")
+	}
 	only("platforms", len(in.platforms) > 0, "build", "image")
 	if (in.registryUser == "") != (in.registryPasswd == "") {
 		r.wrong("registry-username", "only one of registry-username and registry-password is given", "give both, or neither")
@@ -169,6 +173,8 @@ func (in inputs) line() []string {
 		on("dry-run", in.dryRun)
 		on("snapshot", in.snapshot)
 		on("merge", in.merge)
+	case "promote":
+		on("dry-run", in.dryRun)
 	case "build":
 		on("snapshot", in.snapshot)
 		on("stage", in.stage)
@@ -176,11 +182,11 @@ func (in inputs) line() []string {
 	case "plan", "test":
 		on("snapshot", in.snapshot)
 	}
-	if slices.Contains([]string{"release", "build", "plan", "test"}, in.command) {
+	if slices.Contains([]string{"release", "promote", "build", "plan", "test"}, in.command) {
 		flag("class", in.class)
 		flag("builder", in.builder)
 	}
-	if in.command == "release" || in.command == "build" {
+	if slices.Contains([]string{"release", "promote", "build"}, in.command) {
 		flag("dist", in.dist)
 	}
 	return args

@@ -31,8 +31,9 @@ type Forge interface {
 // Deps is what the bot is given by who starts it.
 type Deps struct {
 	Parse Parse
-	// Connect opens a repository on a forge. It asks the server nothing.
-	Connect func(f ForgeConfig, repository string) (Forge, error)
+	// Connect opens a repository on a forge. It asks the server nothing. answered
+	// hears the HTTP status of each answer, and 0 of a call that got none.
+	Connect func(f ForgeConfig, repository string, answered func(status int)) (Forge, error)
 	// Repositories lists those that the forge's account may write.
 	Repositories func(ctx context.Context, f ForgeConfig) ([]string, error)
 	// Release has the engine carry a request out.
@@ -110,7 +111,7 @@ func (b *Bot) repository(forgeName, name string) (*repository, error) {
 	if !ok || !f.Serves(name) {
 		return nil, release.Refuse("add it to the bot's config", "%s is not among the repositories of forge %s in the bot's config", name, forgeName)
 	}
-	conn, err := b.Connect(f, name)
+	conn, err := b.Connect(f, name, func(status int) { b.metrics.answeredBy(f.Name, status) })
 	if err != nil {
 		return nil, err
 	}

@@ -124,6 +124,9 @@ func (cs *commands) show(title, table string) {
 
 // sentence begins a hint with a capital and ends it with a full stop.
 func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
 	s = strings.ToUpper(s[:1]) + s[1:]
 	if !strings.HasSuffix(s, ".") {
 		s += "."

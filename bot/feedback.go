@@ -46,6 +46,8 @@ type teller struct {
 	thread thread
 	log    *slog.Logger
 
+	sending sync.Mutex // held while the comment is brought up to date: an older text must not come last
+
 	mu     sync.Mutex
 	memory memory
 	answer report.Answer
@@ -88,9 +90,7 @@ func (t *teller) edit(ctx context.Context) {
 			return
 		case <-t.kick:
 		}
-		if err := t.flush(ctx); err != nil && ctx.Err() == nil {
-			t.log.Warn("the comment could not be edited", "error", err.Error())
-		}
+		t.flushWhole(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -98,6 +98,19 @@ func (t *teller) edit(ctx context.Context) {
 		}
 	}
 }
+
+// flushWhole flushes even when ctx ends meanwhile: a request that is cut off may
+// take effect after the next one.
+func (t *teller) flushWhole(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTime)
+	defer cancel()
+	if err := t.flush(ctx); err != nil {
+		t.log.Warn("the comment could not be edited", "error", err.Error())
+	}
+}
+
+// tellTime bounds what telling may take when the work itself has ended.
+const tellTime = 30 * time.Second
 
 // change changes the answer, and has it shown soon.
 func (t *teller) change(f func(*report.Answer)) {
@@ -116,6 +129,8 @@ func (t *teller) flush(ctx context.Context) error {
 	if !t.thread.there() {
 		return nil
 	}
+	t.sending.Lock()
+	defer t.sending.Unlock()
 	t.mu.Lock()
 	a, reply, dirty := t.answer, t.memory.Reply, t.dirty
 	a.Stages = append([]report.AnswerStage(nil), a.Stages...)

@@ -2,11 +2,13 @@ package bot
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/ledger"
 )
 
@@ -43,6 +45,24 @@ func newMetrics(stats func(context.Context) (ledger.Stats, error)) *metrics {
 			prometheus.NewDesc("slipway_queue_depth", "What is to be done, by queue, kind and state.", []string{"queue", "kind", "state"}, nil),
 			prometheus.NewDesc("slipway_queue_age_seconds", "Age of the oldest of it.", []string{"queue", "kind", "state"}, nil)})
 	return m
+}
+
+// answeredBy counts a call to a forge by the class of its answer.
+func (m *metrics) answeredBy(forgeName string, status int) {
+	class := "none"
+	if status > 0 {
+		class = fmt.Sprintf("%dxx", status/100)
+	}
+	m.calls.WithLabelValues(forgeName, class).Inc()
+}
+
+// left notes what is left of a forge's allowance, where it tells.
+func (m *metrics) left(forgeName string, f Forge) {
+	if rated, ok := f.(forge.Rated); ok {
+		if r := rated.RateLeft(); r.Limit > 0 {
+			m.remaining.WithLabelValues(forgeName).Set(float64(r.Remaining))
+		}
+	}
 }
 
 // queue asks the ledger when Prometheus asks.

@@ -51,6 +51,7 @@ func (b *Bot) Operate(ctx context.Context, op ledger.Operation) ledger.Result {
 		res = b.failure(ctx, op, err)
 	} else {
 		res = b.kind(ctx, r, op, log)
+		b.metrics.left(op.Forge, r.forge)
 	}
 	b.metrics.operations.WithLabelValues(op.Forge, op.Kind, string(res.State)).Inc()
 	log.Info("an operation ends", "state", string(res.State), "summary", res.Summary, "ms", b.Clock().Sub(begun).Milliseconds())
@@ -223,13 +224,26 @@ func (b *Bot) giveWay(ctx context.Context, r *repository, tell *teller, d releas
 	}
 	for _, f := range found {
 		ours := len(f.Assets) == 0 || slices.ContainsFunc(f.Assets, func(a forge.Asset) bool { return a.Name == release.ManifestName })
-		if f.Draft && ours && b.Clock().Sub(f.Created) < fresh {
+		if f.Draft && ours && b.Clock().Sub(f.Created) < fresh && !b.left(ctx, tell.op, f) {
 			return &release.Error{Kind: release.Waiting, Message: fmt.Sprintf("another run, such as a workflow's, is releasing %s: %s", d.Tag, f.URL),
 				Hint: "it is taken up when that has not ended after twenty minutes"}
 		}
 	}
 	tell.remember(ctx, func(m *memory) { m.Begun = true })
 	return nil
+}
+
+// left reports whether a draft was left by an earlier operation of this bot that
+// was cancelled, or whose tag was moved or deleted: it was made while that was
+// under way.
+func (b *Bot) left(ctx context.Context, op ledger.Operation, draft forge.Release) bool {
+	before, err := b.ledger.Operations(ctx, ledger.OperationFilter{Forge: op.Forge, Repository: op.Repository, Ref: op.Ref, Lane: ledger.Releases, Limit: 20})
+	return err == nil && slices.ContainsFunc(before, func(o ledger.Operation) bool {
+		var m memory
+		begun := len(o.Memory) > 0 && json.Unmarshal(o.Memory, &m) == nil && m.Begun
+		return begun && o.ID != op.ID && o.State.Final() &&
+			draft.Created.After(o.Created.Add(-clockSkew)) && draft.Created.Before(o.Finished.Add(clockSkew))
+	})
 }
 
 // load brings the clone up to date and reads the config that counts: for a tag
@@ -241,8 +255,11 @@ func (b *Bot) load(ctx context.Context, r *repository, s project.Selection) (pro
 	}
 	if s.Tag != "" {
 		tag, err := repo.Tag(ctx, s.Tag)
+		if release.KindOf(err) == release.Invalid && forge.ValidTag(s.Tag) {
+			err = release.Refuse("push it again, if it should be released", "tag %s is gone", s.Tag)
+		}
 		if err != nil {
-			return project.Project{}, release.Refuse("push it again, if it should be released", "tag %s is gone", s.Tag)
+			return project.Project{}, err
 		}
 		if s.Commit != "" && tag.Commit != s.Commit {
 			return project.Project{}, release.Refuse("its new place is released by itself", "tag %s was moved from %s to %s", s.Tag, release.ShortCommit(s.Commit), release.ShortCommit(tag.Commit))
@@ -268,7 +285,7 @@ func (b *Bot) told(ctx context.Context, r *repository, op ledger.Operation, tell
 		res.Report = data
 	}
 	// The end is told even when the work was cancelled.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTime)
 	defer cancel()
 	b.tellEnd(ctx, op, tell, rep, res, err)
 	if res.State.Final() {
@@ -345,7 +362,7 @@ func (b *Bot) tellEnd(ctx context.Context, op ledger.Operation, tell *teller, re
 		a.Link = url
 		if err != nil {
 			a.Headline = headlineOf(res.State, firstLine(err.Error()))
-			a.Hint = release.HintOf(err)
+			a.Hint = sentence(release.HintOf(err))
 			if _, rest, more := strings.Cut(err.Error(), "\n"); more {
 				a.Log = lastLines(rest, 40)
 			}

@@ -149,10 +149,10 @@ func TestActPromote(t *testing.T) {
 	r.output("outcome", "unchanged")
 	r = p.act("promote", workflows.Options{}, "workflow_dispatch", dispatch("main", "v1.1.0-rc1"))
 	r.ended(false)
-	r.says("annotations", strings.Join(r.annotations, "\n"), "the new tag is at another commit already")
+	r.says("annotations", strings.Join(r.annotations, "\n"), "tag v1.1.0-rc1 is taken")
 	r = p.act("promote", workflows.Options{}, "workflow_dispatch", dispatch(`$(touch /x)"; exit 0 #`, "v2.0.0"))
 	r.ended(false)
-	r.says("annotations", strings.Join(r.annotations, "\n"), "there is no tag or commit of that name")
+	r.says("annotations", strings.Join(r.annotations, "\n"), "is neither a tag nor a commit")
 	if n := len(p.repo.PublicReleases()); n != 1 {
 		t.Errorf("%d releases", n)
 	}

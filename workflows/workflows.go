@@ -48,7 +48,7 @@ func kinds() []kind {
 		{name: "plan", summary: "a pull request gets a plan, and nothing is published"},
 		{name: "test", summary: "the checks run on each push"},
 		{name: "development", summary: "the default branch gets a development release each week"},
-		{name: "promote", summary: "by hand: a commit that was released gets a new version"},
+		{name: "promote", summary: "by hand: a release, or a commit, becomes a release under a new tag"},
 		{name: "split", summary: "a pushed tag is built by a job a platform, through the release's draft", alternative: true},
 		{name: "split-artifacts", summary: "the same, through the artifacts of the run", forges: []string{"github"}, alternative: true},
 	}

@@ -129,7 +129,9 @@ func (a *app) botDeps(log *slog.Logger) bot.Deps {
 			}
 			return gitea.ParseEvent(event, body)
 		},
-		Connect:      func(f bot.ForgeConfig, repository string) (bot.Forge, error) { return logins.open(f, repository, log) },
+		Connect: func(f bot.ForgeConfig, repository string, answered func(int)) (bot.Forge, error) {
+			return logins.open(f, repository, botWire(log, f, answered))
+		},
 		Repositories: logins.repositories,
 		Release:      a.botRelease,
 		Log:          log,
@@ -137,8 +139,8 @@ func (a *app) botDeps(log *slog.Logger) bot.Deps {
 }
 
 // botWire retries for a short while only: the ledger tries again later.
-func botWire(log *slog.Logger, f bot.ForgeConfig) wire.Options {
-	return wire.Options{Tries: 3, MaxWait: 2 * time.Minute, OnRetry: func(op string, wait time.Duration, reason string) {
+func botWire(log *slog.Logger, f bot.ForgeConfig, answered func(int)) wire.Options {
+	return wire.Options{Tries: 3, MaxWait: 2 * time.Minute, OnAnswer: answered, OnRetry: func(op string, wait time.Duration, reason string) {
 		log.Warn("a call to the forge is tried again", "forge", f.Name, "call", op, "reason", reason, "ms", wait.Milliseconds())
 	}}
 }
@@ -178,11 +180,11 @@ func giteaOptions(f bot.ForgeConfig, repository string, w wire.Options) gitea.Op
 	return gitea.Options{Dialect: dialect, Server: f.Server, Repository: repository, Token: f.Token, UserAgent: "slipway/" + stamped(), Wire: w}
 }
 
-func (a *apps) open(f bot.ForgeConfig, repository string, log *slog.Logger) (bot.Forge, error) {
+func (a *apps) open(f bot.ForgeConfig, repository string, w wire.Options) (bot.Forge, error) {
 	if f.Kind == "github" {
-		return github.New(a.github(f, repository, botWire(log, f)))
+		return github.New(a.github(f, repository, w))
 	}
-	return gitea.New(giteaOptions(f, repository, botWire(log, f)))
+	return gitea.New(giteaOptions(f, repository, w))
 }
 
 func (a *apps) repositories(ctx context.Context, f bot.ForgeConfig) ([]string, error) {

@@ -22,9 +22,7 @@ func TestBotReleasesPushedTag(t *testing.T) {
 	if code := s.stop(t); code != 0 {
 		t.Errorf("it ended with %d", code)
 	}
-	if got := s.operations(t, "release"); fmt.Sprint(got) != "[release v1.0.0 done]" {
-		t.Errorf("releases: %v", got)
-	}
+	s.settled(t, "release", "[release v1.0.0 done]")
 	found := false
 	for _, row := range s.list(t, "audit") {
 		found = found || row["action"] == "release" && row["outcome"] == "done" && row["commit"] == commit && row["actor"] == s.repo.Server.User

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,9 +54,7 @@ func TestBotCancels(t *testing.T) {
 	w.begun(t, 1)
 	s.ask(t, issue, "/cancel", "v1.0.0 is cancelled")
 	s.status(t, s.head(t), "error")
-	if got := s.answers(t, issue)[0]; !strings.Contains(got, "Cancelled") {
-		t.Errorf("the promotion's answer is\n%s", got)
-	}
+	eventually(t, "the promotion's answer says so", func() bool { return strings.Contains(s.answers(t, issue)[0], "Cancelled") })
 	s.ask(t, issue, "/cancel", "the last one, v1.0.0, is cancelled")
 	if got := s.tags(t); got != "[]" {
 		t.Errorf("released: %s", got)
@@ -66,9 +63,7 @@ func TestBotCancels(t *testing.T) {
 	s.ask(t, issue, "/retry", "v1.0.0 is tried again")
 	s.released(t, "v1.0.0")
 	s.status(t, s.head(t), "success")
-	if got := s.operations(t, "promote"); fmt.Sprint(got) != "[promote v1.0.0 done]" {
-		t.Errorf("%v", got)
-	}
+	s.settled(t, "promote", "[promote v1.0.0 done]")
 }
 
 // While a repository is held nothing new is released; /unhold lets it go on.
@@ -80,16 +75,14 @@ func TestBotHolds(t *testing.T) {
 	issue := s.repo.OpenIssue(t, "release")
 	s.ask(t, issue, "/status", "Nothing was released here yet")
 	s.ask(t, issue, "/unhold", "Nothing is held")
-	s.ask(t, issue, "/hold the harbour is *frozen* <b>", `the harbour is \*frozen\* \<b`)
+	s.ask(t, issue, "/hold the harbour is *frozen* <b>", `the harbour is \*frozen\* &lt;b&gt;`)
 	s.pushTags(t, "v1.0.0")
-	eventually(t, "the tag is known", func() bool { return len(s.operations(t, "release")) == 1 })
+	s.settled(t, "release", "[release v1.0.0 queued]")
 	s.ask(t, issue, "/status", "v1.0.0` | ") // by now it would have begun
 	if got := s.answers(t, issue); !strings.Contains(got[len(got)-1], "held by "+s.login) || !strings.Contains(got[len(got)-1], "queued") {
 		t.Errorf("the status is\n%s", got[len(got)-1])
 	}
-	if got := s.operations(t, "release"); fmt.Sprint(got) != "[release v1.0.0 queued]" {
-		t.Errorf("operations while held: %v", got)
-	}
+	s.settled(t, "release", "[release v1.0.0 queued]")
 	s.ask(t, issue, "/unhold", "Releases go on")
 	s.released(t, "v1.0.0")
 	s.status(t, s.head(t), "success")

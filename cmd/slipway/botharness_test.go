@@ -193,6 +193,21 @@ func (b *botUnderTest) operations(t *testing.T, kinds ...string) (out []string) 
 	return out
 }
 
+// settled waits for the operations of a kind to be these, as operations gives
+// them.
+func (b *botUnderTest) settled(t *testing.T, kind, want string) {
+	t.Helper()
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		got := fmt.Sprint(b.operations(t, kind))
+		if got == want {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the operations are %s after a minute, want %s", got, want)
+		}
+	}
+}
+
 // metric is the sum of a metric's values, of those lines that have all the
 // given labels ("outcome=\"forged\"").
 func (b *botUnderTest) metric(t *testing.T, name string, labels ...string) float64 {
@@ -436,7 +451,7 @@ builds:
   - id: hello
     builder: command
     platforms: [linux/amd64]
-    run: 'echo {version} >> %s; while [ -e %s ]; do sleep 0.02; done; printf "hello {version}" > {output}'
+    run: 'echo "$SLIPWAY_VERSION" >> %s; while [ -e %s ]; do sleep 0.02; done; printf "hello %%s" "$SLIPWAY_VERSION" > {output}'
 `, more, w.runs, w.gate)
 }
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/slipway-dev/slipway/internal/release"
 )
 
 // bits are a release's assets but for the manifest, which says of which tag they
@@ -13,7 +15,7 @@ import (
 func (r seen) bits() map[string]string {
 	out := map[string]string{}
 	for name, sum := range r.Assets {
-		if !strings.HasSuffix(name, "manifest.json") {
+		if name != release.ManifestName {
 			out[name] = sum
 		}
 	}
@@ -49,9 +51,7 @@ func TestBotPromotesSameBits(t *testing.T) {
 	s.ask(t, issue, "/promote v1.4.0-rc1 to stable", "v1.4.0 is published")
 	s.ask(t, issue, "/promote v1.4.0", "v1.4.0 is taken")
 	s.ask(t, issue, "/promote", "is v1.4.0 already")
-	if got := s.operations(t, "promote"); fmt.Sprint(got) != "[promote v1.4.0 done]" {
-		t.Errorf("promotions: %v", got)
-	}
+	s.settled(t, "promote", "[promote v1.4.0 done]")
 	if got := w.versions(t); fmt.Sprint(got) != "[1.4.0-rc1]" {
 		t.Errorf("built: %v", got)
 	}
@@ -100,7 +100,7 @@ func TestBotPromotesOnlyGreen(t *testing.T) {
 	commit := s.push(t, map[string]string{".slipway.yaml": rules}, "ci: require more")
 	s.repo.SetStatus(t, commit, "ci/test", "success")
 	s.repo.SetStatus(t, commit, "lint", "failure")
-	s.ask(t, issue, "/promote", "deploy/** is required and not there")
+	s.ask(t, issue, "/promote", `deploy/\*\* is required and not there`)
 	s.repo.SetStatus(t, commit, "deploy/eu/west", "warning")
 	s.ask(t, issue, "/promote", "deploy/eu/west did not pass (warning)")
 	s.repo.SetStatus(t, commit, "deploy/eu/west", "success")
@@ -129,7 +129,7 @@ func TestBotPromotesWhatIsNamed(t *testing.T) {
 		{"/promote " + second[:10] + " to v1.0.0", "taken"},
 		{"/promote v7 to stable", "neither a tag nor a commit"},
 		{"/promote to production", "no class"},
-		{"/promote to 1.1.0", "1.1.0"},
+		{"/promote to 1.1.0", "no tag of one"},
 		{"/promote " + first + " to development", "is published"},
 		{"/promote", "v1.1.0 is published"}, // the next version, for a feature
 		{"/promote v2.0.0-rc1", "v2.0.0-rc1 is published"},

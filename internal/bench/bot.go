@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,21 @@ func measureBot(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	defer stop()
-	return b.measureFlood(ctx, server)
+	rows, err := b.measureFlood(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	g, stopGitea, err := b.newBotGitea(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stopGitea()
+	compile, err := g.measureFirstCompile(ctx)
+	if err != nil {
+		return nil, err
+	}
+	idle, err := g.measureIdle(ctx, server)
+	return slices.Concat(rows, compile, idle), err
 }
 
 // floods is one way to receive deliveries, over all its turns.
@@ -38,7 +53,9 @@ type floods struct {
 	refused   int
 }
 
-func (f *floods) perSecond() string { return fmt.Sprintf("%.0f/s", floodTurn/f.took.median().Seconds()) }
+func (f *floods) perSecond() string {
+	return fmt.Sprintf("%.0f/s", floodTurn/f.took.median().Seconds())
+}
 
 func (b *bench) measureFlood(ctx context.Context, postgres string) ([]row, error) {
 	all, err := pushes()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -10,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/proc"
@@ -18,6 +19,7 @@ import (
 // receiver is a receiver of deliveries that runs as a process of its own.
 type receiver struct {
 	*proc.Process
+	pid     int
 	address string // host:port
 	log     string // file
 }
@@ -46,8 +48,8 @@ type forgeYAML struct {
 	HostBuilds   string   `json:"host-builds"`
 }
 
-// startBot runs slipway bot with its data in dir until it is ready.
-func (b *bench) startBot(ctx context.Context, dir, database string, forge forgeYAML) (*receiver, error) {
+// startBot runs slipway bot with its data in dir, and waits until it is ready.
+func (b *bench) startBot(ctx context.Context, dir, database string, forge forgeYAML, env ...string) (*receiver, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -65,20 +67,43 @@ func (b *bench) startBot(ctx context.Context, dir, database string, forge forgeY
 		return nil, err
 	}
 	defer log.Close() // the bot has its own descriptor
-	c := b.cmd(dir, b.slipway, "bot", "--config", file)
-	c.Stderr = log
+	// The shell writes its number and becomes the bot.
+	pid := filepath.Join(dir, "pid")
+	c := b.cmd(dir, "sh", "-c", `echo $$ >"$0" && exec "$@"`, pid, b.slipway, "bot", "--config", file)
+	c.Env, c.Stderr = append(c.Env, env...), log
 	if s.Process, err = proc.Start(ctx, c); err != nil {
 		return nil, err
 	}
 	err = s.await(ctx, func() bool {
-		for line := range logLines(s.log) {
-			if line.Message == "the bot listens" {
-				s.address = line.Address
-			}
-		}
+		s.address = listens(s.log)
 		return s.address != "" && answersOK("http://"+s.address+"/readyz")
 	})
+	if err != nil {
+		s.end()
+		return nil, err
+	}
+	text, err := os.ReadFile(pid)
+	if err != nil {
+		s.end()
+		return nil, err
+	}
+	s.pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
 	return s, err
+}
+
+// listens finds in a bot's log where it does.
+func listens(log string) string {
+	text, err := os.ReadFile(log)
+	if err != nil {
+		return ""
+	}
+	for line := range bytes.Lines(text) {
+		var said struct{ Msg, Address string }
+		if json.Unmarshal(line, &said) == nil && said.Msg == "the bot listens" {
+			return said.Address
+		}
+	}
+	return ""
 }
 
 // await waits until something is so.
@@ -113,34 +138,6 @@ func answersOK(address string) bool {
 	}
 	_ = resp.Body.Close() // was not read
 	return resp.StatusCode == http.StatusOK
-}
-
-// logLine is what the benchmarks read of a line of the bot's log.
-type logLine struct {
-	Time      time.Time `json:"time"`
-	Message   string    `json:"msg"`
-	Address   string    `json:"address"`
-	Operation int64     `json:"operation"`
-	Delivery  int64     `json:"delivery"`
-	Kind      string    `json:"kind"`
-	Ref       string    `json:"ref"`
-	Stage     string    `json:"stage"`
-}
-
-// logLines reads a log as far as it has been written.
-func logLines(file string) func(func(logLine) bool) {
-	return func(yield func(logLine) bool) {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return
-		}
-		for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-			var l logLine
-			if json.Unmarshal(lines.Bytes(), &l) == nil && !yield(l) {
-				return
-			}
-		}
-	}
 }
 
 // startBare runs the bare handler: this program, in another mode.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -67,13 +68,13 @@ func accept(l *ledger.Ledger) func(ctx context.Context, i int, body []byte) erro
 
 // flood stores n bodies from many goroutines.
 func flood(b *testing.B, n int, store func(ctx context.Context, i int, body []byte) error) time.Duration {
-	body := []byte(strings.Repeat(`{"ref":"refs/tags/v1.2.3","after":"0123456789"} `, benchBody/48))
+	bodies := pushes(16)
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range benchClients {
 		wg.Go(func() {
 			for i := range next {
-				if err := store(b.Context(), i, body); err != nil {
+				if err := store(b.Context(), i, bodies[i%len(bodies)]); err != nil {
 					b.Error(err)
 				}
 			}
@@ -86,6 +87,28 @@ func flood(b *testing.B, n int, store func(ctx context.Context, i int, body []by
 	close(next)
 	wg.Wait()
 	return time.Since(begun)
+}
+
+// pushes are bodies as those of a push of many commits: hashes and words, which
+// can be made smaller as real ones can.
+func pushes(n int) [][]byte {
+	random := rand.New(rand.NewPCG(3, 4))
+	words := strings.Fields("fix the build when a tag moves add tests for slow readers docs say which release notes came from whom use less memory on large trees")
+	bodies := make([][]byte, n)
+	for i := range bodies {
+		b := []byte(`{"ref":"refs/heads/main","commits":[`)
+		for len(b) < benchBody-1000 {
+			b = fmt.Appendf(b, `{"id":"%016x%016x%08x","tree_id":"%016x%016x%08x","distinct":true,"message":"`,
+				random.Uint64(), random.Uint64(), random.Uint32(), random.Uint64(), random.Uint64(), random.Uint32())
+			for range 12 {
+				b = append(append(b, words[random.IntN(len(words))]...), ' ')
+			}
+			b = fmt.Appendf(b, `","timestamp":"2026-11-%02dT%02d:%02d:%02dZ","author":{"name":"Harbour Master","email":"harbour@example.org","username":"harbour"},"added":[],"removed":[],"modified":["cmd/%s/%s.go"]},`,
+				1+random.IntN(28), random.IntN(24), random.IntN(60), random.IntN(60), words[random.IntN(len(words))], words[random.IntN(len(words))])
+		}
+		bodies[i] = append(b, `{}],"repository":{"full_name":"acme/hello"}}`...)
+	}
+	return bodies
 }
 
 // bareStore is what could be done at best: a group commit of one row a body.
@@ -140,7 +163,7 @@ func bareCommit(b *testing.B, url string) (commit func(bodies []any) error, comm
 		return "INSERT INTO bare (body) VALUES " + strings.Join(s, ",")
 	}
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
-		db, err := sql.Open("sqlite", "file:"+path+"?_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=wal_autocheckpoint(2000)&_txlock=immediate")
+		db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=wal_autocheckpoint(2000)&_txlock=immediate")
 		if err != nil {
 			b.Fatal(err)
 		}

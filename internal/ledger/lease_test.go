@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -234,6 +235,10 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	body := make([]byte, 100<<10)
+	random := rand.NewChaCha8([32]byte{}) // nothing that can be made smaller
+	if _, err := random.Read(body); err != nil {
+		t.Fatal(err)
+	}
 	var err error
 	for range 200 {
 		if _, err = l.Accept(t.Context(), ledger.Delivery{Forge: "gitea", GUID: "big", Repository: "acme/a", Body: body}); err != nil {

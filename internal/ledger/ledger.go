@@ -116,8 +116,9 @@ type Verdict struct {
 	Outcome    DeliveryOutcome // Ignored or Invalid; with Operations it is found by the ledger
 	Reason     string
 	Operations []NewOperation
-	// Supersede frees the identities of the final operations of these refs in the
-	// delivery's repository: their tag is gone, and may come back.
+	// Supersede frees the identities of the operations of these refs in the
+	// delivery's repository that run or are final: their tag is gone, and may come
+	// back.
 	Supersede []string
 }
 

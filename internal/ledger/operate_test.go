@@ -34,9 +34,9 @@ func TestSameIdentityIsOneOperation(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		supersede() // it is not final: it stays what it is
+		supersede() // it has yet to begin: it stays what it is
 		if again := propose(t, l, release("v1", "acme/a")); again[0].New {
-			t.Fatal("an operation that is not final was superseded")
+			t.Fatal("an operation that has yet to begin was superseded")
 		}
 		start(t, l, handler{})
 		awaitState(t, l, op.ID, ledger.OpDone)

@@ -80,8 +80,9 @@ func (l *Ledger) proposeSome(ctx context.Context, operations []NewOperation, ind
 	return nil
 }
 
-// Supersede frees the identities of the final operations of these refs of a
-// repository: their tags are gone, and may come back.
+// Supersede frees the identities of the operations of these refs of a repository
+// that run or are final: their tags are gone, and may come back. One that has yet
+// to begin will find its tag as it is then.
 func (l *Ledger) Supersede(ctx context.Context, forge, repository string, refs ...string) error {
 	err := l.db.write(ctx, false, func(ctx context.Context, t *tx) error {
 		if err := l.lockRepositories(ctx, t, []repositoryOf{{clean(forge), clean(repository)}}); err != nil {
@@ -98,7 +99,7 @@ func (l *Ledger) Supersede(ctx context.Context, forge, repository string, refs .
 func supersede(ctx context.Context, t *tx, forge, repository string, refs []string) error {
 	for _, ref := range refs {
 		if _, err := t.exec(ctx, `UPDATE slipway_operations SET identity = identity || '#' || CAST(id AS TEXT)
-			WHERE forge = $1 AND repository = $2 AND ref = $3 AND state IN ('done', 'failed', 'refused', 'cancelled')
+			WHERE forge = $1 AND repository = $2 AND ref = $3 AND state NOT IN ('queued', 'waiting')
 			AND identity NOT LIKE '%#' || CAST(id AS TEXT)`, clean(forge), clean(repository), clean(ref)); err != nil {
 			return err
 		}

@@ -61,9 +61,8 @@ func openSQLite(path string, serving bool) (_ database, err error) {
 		}
 		db.serving = lock
 	}
-	// A commit is on the disk when it returns (synchronous=FULL). With larger
-	// pages a body is a few of them; the journal is written back less often.
-	db.writer, err = openPool(sqliteDSN(path, "page_size(8192)", "journal_mode(WAL)", "synchronous(FULL)",
+	// A commit is on the disk when it returns (synchronous=FULL).
+	db.writer, err = openPool(sqliteDSN(path, "journal_mode(WAL)", "synchronous(FULL)",
 		"busy_timeout(2000)", "wal_autocheckpoint(2000)", "journal_size_limit(67108864)")+"&_txlock=immediate", 1)
 	if err != nil {
 		return nil, err

@@ -1,5 +1,5 @@
 // Package realtest gives tests the real programs and data that Slipway is
-// measured against: a Gitea server, BuildKit, dockerd, image registries and
+// measured against: a Gitea server, PostgreSQL, BuildKit, dockerd, image registries and
 // images to build on, GitHub's published API description, the linter. A part is
 // built once, from pins that this package carries, and kept in a cache that
 // every checkout on the machine shares.

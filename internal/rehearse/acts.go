@@ -266,6 +266,9 @@ func (s *stage) showTalk(comment memory.Comment) {
 		}
 	}
 	s.mu.Unlock()
+	if len(reactions) == 0 {
+		reactions = []string{"none"}
+	}
 	s.Show.Say("reactions to the comment: " + strings.Join(reactions, ", then "))
 	if len(answers) == 0 {
 		return

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/slipway-dev/slipway/internal/progress"
 )
@@ -30,6 +31,7 @@ type entry struct {
 	Stage      string `json:"stage"`
 	Task       string `json:"task"`
 	Call       string `json:"call"`
+	Ms         int64  `json:"ms"` // until a call is tried again
 	Error      string `json:"error"`
 }
 
@@ -95,7 +97,7 @@ func (t *teller) tell(e entry) {
 			s.Task(e.Task, 0).Done("", errors.New(e.Error))
 		}
 	case calledAgain:
-		t.show.Note(e.Call + ": " + e.Reason)
+		t.show.Note(fmt.Sprintf("%s: %s; again in %s", e.Call, e.Reason, time.Duration(e.Ms)*time.Millisecond))
 	case botListens:
 	default:
 		t.other(e)

@@ -16,7 +16,6 @@ import (
 // prepare makes the repository, the forge and the bot, and waits until the bot
 // has looked at the repository for the first time.
 func (s *stage) prepare(ctx context.Context) (err error) {
-	s.Show.Head("The stage")
 	if s.registry, err = registry.NewServer(); err != nil {
 		return err
 	}
@@ -62,7 +61,11 @@ func (s *stage) startForge(ctx context.Context) (err error) {
 	s.result.Published = filepath.Join(s.Work, "published")
 	s.forge = s.server.AddGitRepo(memory.Options{FullName: s.name, Dir: s.result.Published, OnChange: s.look, OnTalk: s.heard}, bare)
 	s.forge.SetPermission(botLogin, forge.MayAdmin) // Gitea tells only administrators who may what
+	s.Show.Head("The stage")
 	s.Show.Say(fmt.Sprintf("a forge in memory that speaks %s's wire: %s", s.Dialect, s.server.URL))
+	if s.changed != "" {
+		s.Show.Say("the tag's commit has another hash here than in your repository: " + s.changed + " says what is rehearsed")
+	}
 	if len(s.repositories) > 0 {
 		s.Show.Say("a registry in memory: " + s.registry.Host)
 	}

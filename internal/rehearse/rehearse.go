@@ -87,6 +87,7 @@ type stage struct {
 	name     string // owner/name on the forge
 	branch   string // the default branch
 	tag      string // that is pushed; empty when nothing is
+	changed  string // the config's name, when the commit is not the user's own
 	config   release.Config
 	result   Result
 	ended    []ended

@@ -36,6 +36,9 @@ type Options struct {
 	MaxAnswer int64
 	// OnRetry hears of each wait before it begins, from any goroutine.
 	OnRetry func(op string, wait time.Duration, reason string)
+	// OnAnswer hears the status of each answer, and 0 of a request that got none,
+	// from any goroutine.
+	OnAnswer func(status int)
 	// Sleep waits; nil means a timer that ends early with the context.
 	Sleep func(ctx context.Context, d time.Duration) error
 	// Transport sends the requests; nil means one with keep-alive and

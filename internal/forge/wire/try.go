@@ -47,6 +47,13 @@ func (s *sending) try() (*http.Response, *fault) {
 		context.AfterFunc(ctx, func() { _ = body.Close() })
 	}
 	resp, err := s.t.Transport.RoundTrip(req)
+	if s.t.OnAnswer != nil {
+		status := 0
+		if err == nil {
+			status = resp.StatusCode
+		}
+		s.t.OnAnswer(status)
+	}
 	if err != nil {
 		defer dog.stop()
 		return nil, s.networkFault(ctx, err, body, sent.Load())
