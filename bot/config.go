@@ -23,7 +23,7 @@ type Config struct {
 	PasswordFile string        `yaml:"database-password-file,omitempty" env:"DATABASE_PASSWORD_FILE" description:"File with the password of the PostgreSQL database, when its address has none."`
 	Data         string        `yaml:"data,omitempty" env:"DATA" description:"Folder for clones and artifacts. Default: slipway-bot in the user's cache folder."`
 	Workers      int           `yaml:"workers,omitempty" env:"WORKERS" description:"Releases at once, over all repositories. Default: 2."`
-	Keep         time.Duration `yaml:"keep,omitempty" env:"KEEP" description:"How long deliveries are kept. Default: 720h (30 days)."`
+	Keep         time.Duration `yaml:"keep,omitempty" env:"KEEP" description:"How long deliveries are kept. Default: 30d."`
 	CatchUp      time.Duration `yaml:"catch-up,omitempty" env:"CATCH_UP" description:"How often tags, comments and failed deliveries are compared with the ledger. Default: 10m."`
 	Drain        time.Duration `yaml:"drain,omitempty" env:"DRAIN" description:"How long work under way may go on after SIGTERM. Default: 30s."`
 	GiveUp       time.Duration `yaml:"give-up,omitempty" env:"GIVE_UP" description:"How long an operation is tried again while the forge or a registry is away. Default: 24h."`
@@ -31,6 +31,10 @@ type Config struct {
 	Log          string        `yaml:"log,omitempty" env:"LOG" enum:"debug,info,warn,error" description:"Least level of log lines. Default: info."`
 	Forges       []ForgeConfig `yaml:"forges" envPrefix:"FORGES" description:"The forges to serve."`
 	Repositories []Repository  `yaml:"repositories,omitempty" envPrefix:"REPOSITORIES" description:"Settings of single repositories; the first that matches counts, before those of the forge."`
+
+	// Variables are the names of those that the config, with its secrets, was
+	// read from: what the bot starts is not to see them.
+	Variables []string `yaml:"-" env:"-"`
 }
 
 // ForgeConfig is one forge, with one account.

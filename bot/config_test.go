@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/slipway-dev/slipway/internal/release"
 )
@@ -180,7 +181,7 @@ repositories:
 					f.SecretFiles[j] = strings.ReplaceAll(f.SecretFiles[j], "DIR", dir)
 				}
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Variables")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -196,10 +197,10 @@ func TestLoadConfigProblems(t *testing.T) {
 		env  []string
 		want []string
 	}{
-		"nothing": {"", nil, []string{"SLIPWAY_BOT_FORGES: no forge is named"}},
+		"nothing":       {"", nil, []string{"SLIPWAY_BOT_FORGES: no forge is named"}},
 		"an empty file": {"# nothing\n", nil, []string{"bot.yaml:1:1: forges: no forge is named"}},
-		"no map": {"- a\n", nil, []string{"bot.yaml:1:1: a config is a map of keys, not a list (write `key: value` lines, such as `url: https://bot.example`)"}},
-		"no YAML": {"a: [\n", nil, []string{"bot.yaml:1:4: no valid YAML"}},
+		"no map":        {"- a\n", nil, []string{"bot.yaml:1:1: a config is a map of keys, not a list (write `key: value` lines, such as `url: https://bot.example`)"}},
+		"no YAML":       {"a: [\n", nil, []string{"bot.yaml:1:4: no valid YAML"}},
 		"unknown keys": {"lisen: x\nforge: []\n" + strings.ReplaceAll(tea, "token", "tokn"), nil, []string{
 			"bot.yaml:1:1: lisen: unknown key `lisen` (did you mean `listen`?)",
 			"bot.yaml:2:1: forge: unknown key `forge` (did you mean `forges`?)",
@@ -365,6 +366,19 @@ func TestLoadConfigTellsNoSecret(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// The variables that secrets came from are known, so that nothing that the bot
+// starts sees them.
+func TestLoadConfigVariables(t *testing.T) {
+	t.Parallel()
+	c, err := load(t, t.TempDir(), strings.Replace(tea, "abc", "$TOKEN", 1), "TOKEN=abc", "SLIPWAY_BOT_FORGES_0_SECRETS=s", "SLIPWAY_BOT_LOG=", "HOME=/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"SLIPWAY_BOT_FORGES_0_SECRETS", "TOKEN"}, c.Variables); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

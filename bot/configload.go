@@ -3,6 +3,7 @@ package bot
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -38,6 +39,8 @@ func LoadConfig(name string, environ []string, cacheDir string) (Config, error) 
 	c.complete(cacheDir)
 	v.check()
 	v.strays()
+	maps.Copy(v.named, v.set)
+	c.Variables = slices.Sorted(maps.Keys(v.named))
 	if len(v.problems) == 0 {
 		return c, nil
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/forge"
+	"github.com/slipway-dev/slipway/internal/ledger"
 	"github.com/slipway-dev/slipway/internal/release"
 )
 
@@ -199,6 +200,15 @@ func (e Examination) hook(ctx context.Context, r *repository, running bool) {
 		return
 	}
 	all, err := hooks.Hooks(ctx)
+	i := slices.IndexFunc(all, func(h forge.Hook) bool { return h.URL == url })
+	if at := e.arrived(ctx, r); i < 0 && !at.IsZero() {
+		level := Warn
+		if r.config.App.ID != 0 {
+			level = Good
+		}
+		e.Tell(Finding{level, what, "it has none of its own, but a delivery arrived at " + at.UTC().Format(time.DateTime) + ", by an app's or an organisation's", ""})
+		return
+	}
 	if errors.Is(err, forge.ErrForbidden) || errors.Is(err, forge.ErrNotFound) {
 		e.Tell(Finding{Warn, what, "the account may not see it", "it needs to administer the repository for that; an app or an organisation may have the webhook instead"})
 		return
@@ -207,7 +217,10 @@ func (e Examination) hook(ctx context.Context, r *repository, running bool) {
 		e.Tell(found(err, what))
 		return
 	}
-	i := slices.IndexFunc(all, func(h forge.Hook) bool { return h.URL == url })
+	if i < 0 && r.config.App.ID != 0 {
+		e.Tell(Finding{Warn, what, "no delivery has arrived by the app's yet", "look at the webhook and the events in the app's settings"})
+		return
+	}
 	if i < 0 {
 		e.Tell(Finding{Bad, what, "there is none to " + url, "add one in the repository's settings, with a secret of the config and the events " + strings.Join(wanted(r.config.Kind), ", ")})
 		return
@@ -231,6 +244,19 @@ func (e Examination) hook(ctx context.Context, r *repository, running bool) {
 	if running && e.Send {
 		e.delivery(ctx, r, hooks, h)
 	}
+}
+
+// lately is for how long a delivery shows that there is a webhook.
+const lately = 7 * 24 * time.Hour
+
+// arrived is when the last delivery of the repository came, which an app's
+// webhook or an organisation's may bring; zero when none did lately.
+func (e Examination) arrived(ctx context.Context, r *repository) time.Time {
+	got, err := e.Bot.ledger.Deliveries(ctx, ledger.DeliveryFilter{Forge: r.config.Name, Repository: r.name, Since: e.Bot.Clock().Add(-lately), Limit: 1})
+	if err != nil || len(got) == 0 {
+		return time.Time{}
+	}
+	return got[0].Received
 }
 
 // arrives is how long a test delivery may take.

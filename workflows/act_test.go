@@ -123,8 +123,8 @@ func TestActDevelopment(t *testing.T) {
 	r.says("summary", r.summary, "Nothing to release", "branch feature belongs to no class")
 }
 
-// By hand, the commit of a prerelease gets a new tag and a release of its class;
-// once more changes nothing; a tag of another commit is refused.
+// By hand, a commit gets a new tag and a release of its class; once more changes
+// nothing; a tag of another commit, and one that is not released, are refused.
 func TestActPromote(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "")
@@ -136,7 +136,7 @@ func TestActPromote(t *testing.T) {
 	dispatch := func(from, tag string) map[string]any {
 		return map[string]any{"ref": "refs/heads/main", "inputs": map[string]any{"from": from, "tag": tag}}
 	}
-	r := p.act("promote", workflows.Options{}, "workflow_dispatch", dispatch("v1.1.0-rc1", "v1.1.0"))
+	r := p.act("promote", workflows.Options{}, "workflow_dispatch", dispatch(promoted, "v1.1.0"))
 	r.ended(true)
 	r.output("class", "stable")
 	r.output("outcome", "published")
@@ -147,6 +147,9 @@ func TestActPromote(t *testing.T) {
 	r = p.act("promote", workflows.Options{}, "workflow_dispatch", dispatch(promoted, "v1.1.0"))
 	r.ended(true)
 	r.output("outcome", "unchanged")
+	r = p.act("promote", workflows.Options{}, "workflow_dispatch", dispatch("v1.1.0-rc1", "v1.2.0"))
+	r.ended(false)
+	r.says("annotations", strings.Join(r.annotations, "\n"), "v1.1.0-rc1 has no public release")
 	r = p.act("promote", workflows.Options{}, "workflow_dispatch", dispatch("main", "v1.1.0-rc1"))
 	r.ended(false)
 	r.says("annotations", strings.Join(r.annotations, "\n"), "tag v1.1.0-rc1 is taken")

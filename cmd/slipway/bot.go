@@ -101,6 +101,11 @@ func (a *app) serveBot(ctx context.Context, f botFlags) error {
 	if f.listen != "" {
 		c.Listen = f.listen
 	}
+	for _, name := range c.Variables { // a repository's commands would see them
+		if err := os.Unsetenv(name); err != nil {
+			return err
+		}
+	}
 	log := botLog(c, a.err)
 	l, err := openLedger(ctx, c, log, true)
 	if err != nil {

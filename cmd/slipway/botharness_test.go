@@ -135,9 +135,19 @@ func (b *botUnderTest) get(path string) int {
 // stop ends the bot as a service manager does, and gives its exit code.
 func (b *botUnderTest) stop(t *testing.T) int {
 	t.Helper()
+	b.terminate(t)
+	return b.ended()
+}
+
+func (b *botUnderTest) terminate(t *testing.T) {
+	t.Helper()
 	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// ended waits for the bot's end and gives its exit code.
+func (b *botUnderTest) ended() int {
 	_ = b.cmd.Wait() // its code is looked at
 	return b.cmd.ProcessState.ExitCode()
 }

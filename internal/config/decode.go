@@ -50,6 +50,9 @@ func keysOf(t reflect.Type) []key {
 	var out []key
 	for f := range t.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if name == "-" {
+			continue
+		}
 		if options == "inline" {
 			for _, k := range keysOf(f.Type) {
 				k.index = append(slices.Clone(f.Index), k.index...)
