@@ -36,6 +36,9 @@ type Deps struct {
 	Connect func(f ForgeConfig, repository string, answered func(status int)) (Forge, error)
 	// Repositories lists those that the forge's account may write.
 	Repositories func(ctx context.Context, f ForgeConfig) ([]string, error)
+	// Mirror brings the copy of a repository in dir to where the forge's is; nil
+	// is git.Mirror.
+	Mirror func(ctx context.Context, address string, login git.Login, defaultBranch, dir string) (*git.Repo, error)
 	// Release has the engine carry a request out.
 	Release func(ctx context.Context, w Work) (release.Report, error)
 	Log     *slog.Logger
@@ -76,6 +79,9 @@ var _ ledger.Handler = (*Bot)(nil)
 func New(c Config, l *ledger.Ledger, d Deps) *Bot {
 	if d.Clock == nil {
 		d.Clock = time.Now
+	}
+	if d.Mirror == nil {
+		d.Mirror = git.Mirror
 	}
 	return &Bot{Deps: d, config: c, ledger: l, metrics: newMetrics(l.Stats), wake: make(chan struct{}, 1), open: map[string]*repository{}}
 }
@@ -153,7 +159,7 @@ func (r *repository) clone(ctx context.Context) (*git.Repo, error) {
 		return nil, err
 	}
 	dir := filepath.Join(r.bot.config.Data, "clones", fileName(r.config.Name), filepath.FromSlash(r.name)+".git")
-	repo, err := git.Mirror(ctx, r.address(), git.Login{User: user, Password: password}, info.DefaultBranch, dir)
+	repo, err := r.bot.Mirror(ctx, r.address(), git.Login{User: user, Password: password}, info.DefaultBranch, dir)
 	if err != nil && ctx.Err() == nil && release.KindOf(err) == release.Failed {
 		err = fmt.Errorf("%w: %w", errAway, err) // git says in words only why it could not fetch
 	}

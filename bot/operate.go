@@ -168,7 +168,7 @@ func (b *Bot) release(ctx context.Context, r *repository, op ledger.Operation, l
 	defer stop()
 	s := selectionOf(op.Ref, op.Commit)
 	rep, err := b.releaseSelected(ctx, r, op, s, tell)
-	return b.told(ctx, r, op, tell, rep, err)
+	return b.told(ctx, op, tell, rep, err)
 }
 
 func selectionOf(ref, commit string) project.Selection {
@@ -276,7 +276,7 @@ func (b *Bot) folder(op ledger.Operation) string {
 
 // told ends a release: it tells of the outcome wherever it was told of, and
 // turns it into the operation's result.
-func (b *Bot) told(ctx context.Context, r *repository, op ledger.Operation, tell *teller, rep release.Report, err error) ledger.Result {
+func (b *Bot) told(ctx context.Context, op ledger.Operation, tell *teller, rep release.Report, err error) ledger.Result {
 	if cause := context.Cause(ctx); errors.Is(cause, ledger.ErrDraining) || errors.Is(cause, ledger.ErrLeaseLost) {
 		return ledger.Result{State: ledger.OpWaiting, Summary: "The bot stopped in the middle."} // it does not count
 	}

@@ -89,8 +89,11 @@ func (p promotion) read(ctx context.Context, r *repository, c command.Command) (
 		return "", c.Source, nil
 	}
 	found, err := (project.Promotion{From: c.Source}).Find(ctx, p.repo, r.connect)
-	if err != nil {
-		return "", c.Source, nil // nothing of that name is there, so it is a new one
+	switch {
+	case err != nil && (passes(err) || ctx.Err() != nil):
+		return "", "", err
+	case err != nil:
+		return "", c.Source, nil //nolint:nilerr // nothing of that name is there, so it is a new one
 	}
 	if found.Tag != "" && p.classOf(found.Tag) == p.rules.PromoteRules().Class {
 		return "", "", release.Refuse("write another version, or /promote alone for the next one", "%s is taken: it is at commit %s", found.Tag, release.ShortCommit(found.Commit))
@@ -312,7 +315,7 @@ func (b *Bot) promote(ctx context.Context, r *repository, op ledger.Operation, l
 	tell, stop := b.newTeller(ctx, r, op, in.Thread, log)
 	defer stop()
 	rep, err := b.promoteTo(ctx, r, op, in, tell)
-	return b.told(ctx, r, op, tell, rep, err)
+	return b.told(ctx, op, tell, rep, err)
 }
 
 func (b *Bot) promoteTo(ctx context.Context, r *repository, op ledger.Operation, in promoteInput, tell *teller) (release.Report, error) {

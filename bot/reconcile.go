@@ -37,7 +37,7 @@ func (b *Bot) Reconcile(ctx context.Context, forgeName, name string) error {
 	r, err := b.repository(forgeName, name)
 	if err != nil {
 		b.Log.Info("a repository is no longer looked after", "forge", forgeName, "repository", name)
-		return nil
+		return nil //nolint:nilerr // the config has changed since it was asked for
 	}
 	log := b.Log.With("forge", forgeName, "repository", name)
 	begun := b.Clock().UTC()
@@ -166,7 +166,12 @@ func (r *repository) missedDeliveries(ctx context.Context, s seen) error {
 			return err
 		}
 		for _, d := range failed {
-			if !handled[d.Event] {
+			// What is read twice, and what was stored although the answer failed.
+			known, err := r.bot.ledger.Deliveries(ctx, ledger.DeliveryFilter{Forge: r.config.Name, GUID: d.GUID, Limit: 1})
+			if err != nil {
+				return err
+			}
+			if !handled[d.Event] || len(known) > 0 {
 				continue
 			}
 			body, err := missed.DeliveryBody(ctx, hook, d.ID)

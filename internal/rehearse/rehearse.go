@@ -225,7 +225,7 @@ func (s *stage) count(ctx context.Context) error {
 			s.result.Delivered++
 		}
 	}
-	if ctx.Err() != nil || len(s.ended) == 0 {
+	if len(s.ended) == 0 {
 		return nil
 	}
 	ops, err := s.bot.operations(ctx)
