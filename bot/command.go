@@ -174,7 +174,11 @@ func (cs *commands) end(ctx context.Context) ledger.Result {
 	case len(cs.in.Parsed.Commands) > 0:
 		cs.tell.react(ctx, reaction)
 	}
-	return cs.handOver(res)
+	res = cs.handOver(res)
+	if next, ok := cs.tell.owed(); ok {
+		res.Next = append(res.Next, next)
+	}
+	return res
 }
 
 // handOver gives the answer's comment to the first operation that follows.

@@ -39,6 +39,9 @@ func (b *Bot) dispatched(ctx context.Context, r *repository, tell *teller, d dis
 	}
 	run, err := b.startRun(ctx, w, tell, d)
 	if err != nil {
+		if cancelled(ctx) {
+			b.stopRun(ctx, w, tell, d)
+		}
 		return rep, err
 	}
 	tell.change(func(a *report.Answer) {
@@ -48,7 +51,7 @@ func (b *Bot) dispatched(ctx context.Context, r *repository, tell *teller, d dis
 		select {
 		case <-ctx.Done():
 			if cancelled(ctx) {
-				_ = w.CancelRun(context.WithoutCancel(ctx), run.ID) // the operation ends either way
+				b.stopRun(ctx, w, tell, d)
 			}
 			return rep, ctx.Err()
 		case <-time.After(followEvery):
@@ -58,15 +61,24 @@ func (b *Bot) dispatched(ctx context.Context, r *repository, tell *teller, d dis
 		}
 	}
 	if run.Conclusion != "success" {
+		tell.remember(ctx, func(m *memory) { m.Over = true })
 		return rep, release.Failf("look at "+run.URL, "the workflow %s ended with %q", d.workflow, run.Conclusion)
 	}
-	return b.releasedBy(ctx, r, d, rep)
+	rep, err = b.releasedBy(ctx, r, d, rep)
+	if err != nil && !passes(err) && ctx.Err() == nil {
+		tell.remember(ctx, func(m *memory) { m.Over = true })
+	}
+	return rep, err
 }
 
 // startRun dispatches the workflow once. What an earlier attempt may have
 // started is looked for first.
 func (b *Bot) startRun(ctx context.Context, w forge.Workflows, tell *teller, d dispatch) (forge.WorkflowRun, error) {
 	m := tell.remembered()
+	if m.Over && len(tell.op.Report) > 0 {
+		m = memory{} // it had ended, and somebody asks for it anew
+		tell.remember(ctx, func(t *memory) { t.Over, t.Run, t.Dispatched = false, "", time.Time{} })
+	}
 	if m.Run != "" {
 		return w.Run(ctx, m.Run)
 	}
@@ -84,6 +96,11 @@ func (b *Bot) startRun(ctx context.Context, w forge.Workflows, tell *teller, d d
 			return forge.WorkflowRun{}, err
 		}
 	}
+	return b.awaitRun(ctx, w, tell, d, since)
+}
+
+// awaitRun waits until the run that was dispatched is there.
+func (b *Bot) awaitRun(ctx context.Context, w forge.Workflows, tell *teller, d dispatch, since time.Time) (forge.WorkflowRun, error) {
 	for {
 		runs, err := w.Runs(ctx, d.workflow, since.Add(-clockSkew))
 		if err != nil {
@@ -105,6 +122,29 @@ func (b *Bot) startRun(ctx context.Context, w forge.Workflows, tell *teller, d d
 		case <-time.After(followEvery / 5):
 		}
 	}
+}
+
+// stopRun cancels the run of an operation that was cancelled, whose end does not
+// depend on it. One that was dispatched right before is waited for.
+func (b *Bot) stopRun(ctx context.Context, w forge.Workflows, tell *teller, d dispatch) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTime)
+	defer cancel()
+	m := tell.remembered()
+	if m.Run == "" && !m.Dispatched.IsZero() {
+		run, err := b.awaitRun(ctx, w, tell, d, m.Dispatched)
+		if err != nil {
+			tell.log.Warn("the workflow that was dispatched could not be cancelled", "error", firstLine(err.Error()))
+			return
+		}
+		m.Run = run.ID
+	}
+	if m.Run == "" {
+		return
+	}
+	if err := w.CancelRun(ctx, m.Run); err != nil {
+		tell.log.Warn("the workflow that was dispatched could not be cancelled", "run", m.Run, "error", firstLine(err.Error()))
+	}
+	tell.remember(ctx, func(m *memory) { m.Over = true })
 }
 
 // isOf reports whether a run is for what was dispatched.

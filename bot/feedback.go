@@ -25,6 +25,7 @@ type memory struct {
 	Deployment string    `json:"deployment,omitempty"` // id
 	Dispatched time.Time `json:"dispatched,omitzero"`  // a workflow was, or may have been, started
 	Run        string    `json:"run,omitempty"`        // id of that workflow's run
+	Over       bool      `json:"over,omitempty"`       // that run has ended, and not in a release
 	Begun      bool      `json:"begun,omitempty"`      // the engine was at work: what is staged may be this operation's
 }
 
@@ -51,6 +52,7 @@ type teller struct {
 	mu     sync.Mutex
 	memory memory
 	answer report.Answer
+	left   telling // what could not be told yet
 	dirty  bool
 	kick   chan struct{}
 	done   chan struct{}
@@ -142,6 +144,17 @@ func (t *teller) flush(ctx context.Context) error {
 	var b strings.Builder
 	report.Comment(&b, a)
 	body := clip(b.String(), 60_000) // GitHub takes 65,536 characters
+	err := t.send(ctx, reply, body)
+	t.owe(err, func(l *telling, owed bool) {
+		if l.Body = ""; owed {
+			l.Body = body
+		}
+	})
+	return err
+}
+
+// send brings the comment to this text.
+func (t *teller) send(ctx context.Context, reply, body string) error {
 	if reply != "" {
 		err := t.repo.forge.EditComment(ctx, t.thread.Place, reply, body)
 		if !errors.Is(err, forge.ErrNotFound) {
@@ -171,20 +184,11 @@ func (t *teller) flush(ctx context.Context) error {
 // find looks for the comment that an earlier attempt made before it could
 // remember it.
 func (t *teller) find(ctx context.Context) string {
-	_, self, err := t.repo.facts(ctx)
+	id, err := t.repo.answerOf(ctx, t.thread.Place, t.op.ID)
 	if err != nil {
-		return ""
+		t.log.Warn("the place's comments could not be read", "error", err.Error())
 	}
-	all, err := t.repo.forge.CommentsAt(ctx, t.thread.Place)
-	if err != nil {
-		return ""
-	}
-	for _, c := range all {
-		if id, ok := report.CommentOf(c.Body); ok && id == t.op.ID && strings.EqualFold(c.Author, self) {
-			return c.ID
-		}
-	}
-	return ""
+	return id
 }
 
 // remember keeps something for the next attempt.
@@ -212,7 +216,13 @@ func (t *teller) react(ctx context.Context, r forge.Reaction) {
 	if !t.thread.there() {
 		return
 	}
-	if err := t.repo.forge.React(ctx, t.thread.Place, t.thread.Comment, r); err != nil && ctx.Err() == nil {
+	err := t.repo.forge.React(ctx, t.thread.Place, t.thread.Comment, r)
+	t.owe(err, func(l *telling, owed bool) {
+		if l.Reaction = ""; owed && r != forge.Eyes { // eyes say that it begins
+			l.Reaction = r
+		}
+	})
+	if err != nil && ctx.Err() == nil {
 		t.log.Warn("the reaction could not be given", "reaction", string(r), "error", err.Error())
 	}
 }
@@ -228,7 +238,13 @@ func (t *teller) status(ctx context.Context, commit, state, description, url str
 		return
 	}
 	s := forge.CommitStatus{Context: statusContext, State: state, Description: clip(strings.Join(strings.Fields(description), " "), 130), URL: url}
-	if err := t.repo.forge.SetStatus(ctx, commit, s); err != nil && ctx.Err() == nil {
+	err := t.repo.forge.SetStatus(ctx, commit, s)
+	t.owe(err, func(l *telling, owed bool) {
+		if l.Commit, l.Status = "", nil; owed {
+			l.Commit, l.Status = commit, &s
+		}
+	})
+	if err != nil && ctx.Err() == nil {
 		t.log.Warn("the commit's status could not be set", "error", err.Error())
 	}
 }

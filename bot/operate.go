@@ -70,6 +70,8 @@ func (b *Bot) kind(ctx context.Context, r *repository, op ledger.Operation, log 
 		return b.promote(ctx, r, op, log)
 	case kindCommand:
 		return b.command(ctx, r, op, log)
+	case kindTell:
+		return b.tellLater(ctx, r, op)
 	case kindTick:
 		return b.scheduled(ctx, r, op)
 	}
@@ -289,6 +291,9 @@ func (b *Bot) told(ctx context.Context, op ledger.Operation, tell *teller, rep r
 	defer cancel()
 	b.tellEnd(ctx, op, tell, rep, res, err)
 	if res.State.Final() {
+		if next, ok := tell.owed(); ok {
+			res.Next = append(res.Next, next)
+		}
 		if err := os.RemoveAll(b.folder(op)); err != nil {
 			tell.log.Warn("the operation's folder could not be removed", "error", err.Error())
 		}
