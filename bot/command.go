@@ -77,7 +77,7 @@ func (cs *commands) all(ctx context.Context) (err error) {
 		switch {
 		case c.Problem != nil:
 			failed = release.Invalidf(c.Problem.Hint, "%s", c.Problem.Message)
-		case broken != nil:
+		case broken != nil && c.Name != "help":
 			failed = broken
 		default:
 			failed = cs.allowed(ctx, c)

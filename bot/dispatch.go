@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,8 +86,16 @@ func (b *Bot) startRun(ctx context.Context, w forge.Workflows, tell *teller, d d
 	since := m.Dispatched
 	if since.IsZero() {
 		since = b.Clock()
-		tell.remember(ctx, func(m *memory) { m.Dispatched = since })
-		err := w.Dispatch(ctx, d.workflow, d.ref, d.inputs)
+		others, err := w.Runs(ctx, d.workflow, since.Add(-clockSkew))
+		if err == nil {
+			tell.remember(ctx, func(m *memory) {
+				m.Dispatched, m.Others = since, nil
+				for _, run := range others {
+					m.Others = append(m.Others, run.ID)
+				}
+			})
+			err = w.Dispatch(ctx, d.workflow, d.ref, d.inputs)
+		}
 		if err != nil && !forge.Uncertain(err) {
 			tell.remember(ctx, func(m *memory) { m.Dispatched = time.Time{} })
 			if errors.Is(err, forge.ErrNotFound) {
@@ -107,7 +116,7 @@ func (b *Bot) awaitRun(ctx context.Context, w forge.Workflows, tell *teller, d d
 			return forge.WorkflowRun{}, err
 		}
 		for _, run := range runs {
-			if run.Event == "workflow_dispatch" && d.isOf(run) {
+			if run.Event == "workflow_dispatch" && d.isOf(run) && !slices.Contains(tell.remembered().Others, run.ID) {
 				tell.remember(ctx, func(m *memory) { m.Run = run.ID })
 				return run, nil
 			}

@@ -24,6 +24,7 @@ type memory struct {
 	Reply      string    `json:"reply,omitempty"`      // id of the comment that tells of it
 	Deployment string    `json:"deployment,omitempty"` // id
 	Dispatched time.Time `json:"dispatched,omitzero"`  // a workflow was, or may have been, started
+	Others     []string  `json:"others,omitempty"`     // ids of runs that were there before
 	Run        string    `json:"run,omitempty"`        // id of that workflow's run
 	Over       bool      `json:"over,omitempty"`       // that run has ended, and not in a release
 	Begun      bool      `json:"begun,omitempty"`      // the engine was at work: what is staged may be this operation's

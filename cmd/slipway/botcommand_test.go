@@ -52,6 +52,7 @@ func TestBotCancels(t *testing.T) {
 	issue := s.repo.OpenIssue(t, "release")
 	s.repo.Comment(t, s.maintainer, issue, "/promote v1.0.0")
 	w.begun(t, 1)
+	s.ask(t, issue, "/promote v1.0.0", "v1.0.0 is under way already")
 	s.ask(t, issue, "/cancel", "v1.0.0 is cancelled")
 	s.status(t, s.head(t), "error")
 	eventually(t, "the promotion's answer says so", func() bool { return strings.Contains(s.answers(t, issue)[0], "Cancelled") })
@@ -159,6 +160,19 @@ func TestBotAsksWhoMay(t *testing.T) {
 	if refused != 3 {
 		t.Errorf("the audit trail has %d refusals: %v", refused, s.list(t, "audit"))
 	}
+}
+
+// A config with mistakes is told of with their place; /help is there all the same.
+func TestBotTellsOfMistakes(t *testing.T) {
+	t.Parallel()
+	s := newBotGitea(t, rig{project: "project: hello\nbuild: []\n"})
+	s.begin(t)
+	issue := s.repo.OpenIssue(t, "release")
+	s.ask(t, issue, "/promote", ".slipway.yaml:2:1")
+	s.ask(t, issue, "/help", "These are the commands")
+	s.pushTags(t, "v1.0.0")
+	s.status(t, s.head(t), "failure")
+	s.ask(t, issue, "/retry", ".slipway.yaml:2:1") // who may is not known
 }
 
 // A comment of 64 KB with 500 commands has a bounded answer: ten count.

@@ -2,7 +2,7 @@
 // programs that would do the same, in turns within one run, and prints a table
 // of ratios beside the goals that were set. It asserts nothing.
 //
-//	go run ./internal/bench                      all of it
+//	go run ./internal/bench                      all of it but storm
 //	go run ./internal/bench -turns 9 build notes
 package main
 
@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/slipway-dev/slipway/internal/bench/storm"
 	"github.com/slipway-dev/slipway/internal/git/gittest"
 	"github.com/slipway-dev/slipway/internal/proc"
 )
@@ -36,10 +37,13 @@ func main() {
 type subject struct {
 	name    string
 	measure func(context.Context, *bench) ([]row, error)
+	long    bool // only when it is named
 }
 
 func subjects() []subject {
-	return []subject{{"build", measureBuild}, {"notes", measureNotes}, {"classify", measureClassify}, {"upload", measureUpload}, {"images", measureImages}, {"bot", measureBot}}
+	return []subject{{name: "build", measure: measureBuild}, {name: "notes", measure: measureNotes}, {name: "classify", measure: measureClassify},
+		{name: "upload", measure: measureUpload}, {name: "images", measure: measureImages}, {name: "bot", measure: measureBot},
+		{name: "storm", measure: measureStorm, long: true}}
 }
 
 // bench is what all subjects need.
@@ -55,6 +59,9 @@ type bench struct {
 func run(ctx context.Context, args []string, out, log io.Writer) (err error) {
 	if len(args) == 2 && args[0] == bareMode {
 		return serveBare(ctx, args[1], out)
+	}
+	if was, err := storm.Bot(out, log); was {
+		return err
 	}
 	chosen, turns, err := parse(args, log)
 	if err != nil {
@@ -92,7 +99,7 @@ func parse(args []string, log io.Writer) (chosen []subject, turns int, err error
 	f.SetOutput(log)
 	f.IntVar(&turns, "turns", 5, "how often each figure is taken; the median counts")
 	f.Usage = func() {
-		fmt.Fprintln(log, "usage: go run ./internal/bench [-turns N] [build|notes|classify|upload|images|bot …]")
+		fmt.Fprintln(log, "usage: go run ./internal/bench [-turns N] [build|notes|classify|upload|images|bot|storm …]")
 		f.PrintDefaults()
 	}
 	if err := f.Parse(args); err != nil {
@@ -102,12 +109,12 @@ func parse(args []string, log io.Writer) (chosen []subject, turns int, err error
 		return nil, 0, errors.New("-turns must be at least 1")
 	}
 	if f.NArg() == 0 {
-		return all, turns, nil
+		return slices.DeleteFunc(all, func(s subject) bool { return s.long }), turns, nil
 	}
 	for _, name := range f.Args() {
 		i := slices.IndexFunc(all, func(s subject) bool { return s.name == name })
 		if i < 0 {
-			return nil, 0, fmt.Errorf("there is no benchmark %q: build, notes, classify, upload, images and bot are", name)
+			return nil, 0, fmt.Errorf("there is no benchmark %q: build, notes, classify, upload, images, bot and storm are", name)
 		}
 		chosen = append(chosen, all[i])
 	}
