@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -37,7 +38,7 @@ func (b *Bot) Serve(ctx context.Context, l net.Listener) error {
 
 	loops, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	for _, loop := range []func(context.Context){b.runSchedules, b.runCatchUp} {
+	for _, loop := range []func(context.Context){b.runSchedules, b.runCatchUp, giveBack} {
 		running.Go(func() { loop(loops) })
 	}
 	var err error
@@ -56,6 +57,19 @@ func (b *Bot) Serve(ctx context.Context, l net.Listener) error {
 	running.Wait()
 	b.Log.Info("the bot has stopped")
 	return err
+}
+
+// giveBack gives memory that is not used back to the machine, from time to time:
+// a bot waits for most of its life.
+func giveBack(ctx context.Context) {
+	for wait := 5 * time.Second; ; wait = time.Minute {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+			debug.FreeOSMemory()
+		}
+	}
 }
 
 // connections is how many may be open at once, so that files are left for the

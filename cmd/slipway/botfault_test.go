@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -216,9 +217,25 @@ func TestBotReplicas(t *testing.T) {
 	s.released(t, "v2.0.0")
 	s.status(t, s.head(t), "success")
 	s.settled(t, "release", "[release v1.0.0 done release v2.0.0 done]")
+	if n := s.successes(t, s.head(t)); n != 1 {
+		t.Errorf("%d times success", n)
+	}
 	if n := len(s.answers(t, issue)); n != 1 || s.tags(t) != "[v2.0.0 v2.0.0-rc1 v1.0.0]" {
 		t.Errorf("%d answers, releases %s", n, s.tags(t))
 	}
+}
+
+// successes is how often a commit's slipway/release was set to success.
+func (s *botGitea) successes(t *testing.T, commit string) (n int) {
+	t.Helper()
+	var all []struct{ Context, Status string }
+	s.repo.Server.Call(t, s.repo.Server.Admin, http.MethodGet, "/repos/"+s.repo.FullName()+"/commits/"+commit+"/statuses?limit=50", nil, &all)
+	for _, st := range all {
+		if st.Context == "slipway/release" && st.Status == "success" {
+			n++
+		}
+	}
+	return n
 }
 
 // buildsOf reports whether a bot has begun to build a tag.
@@ -231,6 +248,41 @@ func buildsOf(b *botUnderTest, tag string) bool {
 	return false
 }
 
+// A bot and a workflow of the repository that release the same tag at the same
+// time come to one release, whole, and both end well.
+func TestBotBesideWorkflow(t *testing.T) {
+	t.Parallel()
+	w := newWork(t)
+	s := newBotGitea(t, rig{project: w.project("")})
+	s.begin(t)
+	w.shut(t)
+	s.pushTags(t, "v1.0.0")
+	w.begun(t, 1)
+	sub := subject{kind: "gitea", repo: s.repo.FullName(), token: s.repo.Server.Admin}
+	type end struct {
+		out  string
+		code int
+	}
+	ended := make(chan end, 1)
+	to, env := clone(t, s.dir), tokenEnv(cleanEnv(t, t.TempDir()), sub)
+	go func() {
+		cmd := exec.Command("slipway", releaseArgs(s.repo.Server.URL, sub, "--tag", "v1.0.0")[1:]...)
+		cmd.Dir, cmd.Env = to, env
+		out, _ := cmd.CombinedOutput() // its code is looked at
+		ended <- end{string(out), cmd.ProcessState.ExitCode()}
+	}()
+	w.begun(t, 2)
+	w.open(t)
+	if e := <-ended; e.code != 0 {
+		t.Errorf("the workflow's own run ended with %d\n%s", e.code, e.out)
+	}
+	s.settled(t, "release", "[release v1.0.0 done]")
+	if r := s.released(t, "v1.0.0"); len(r.Assets) != 3 || s.tags(t) != "[v1.0.0]" {
+		t.Errorf("%v, releases %s", r.Assets, s.tags(t))
+	}
+	s.status(t, s.head(t), "success")
+}
+
 // A database that goes away is told of: deliveries are refused, so that nothing
 // is lost unseen. When it is back, the bot goes on by itself, and makes up for
 // what it has missed.
@@ -239,6 +291,7 @@ func TestBotDatabaseAway(t *testing.T) {
 	pg := realtest.PostgreSQLServer(t)
 	s := newBotGitea(t, rig{bot: "catch-up: 2s\ndatabase: " + pg.Database(t)})
 	s.begin(t)
+	time.Sleep(500 * time.Millisecond) // between two looks at the forge, of which one that is cut off waits for its lease
 	pg.Stop(t)
 	s.pushTags(t, "v1.0.0", "v1.0.1")
 	eventually(t, "deliveries are refused", func() bool { return s.metric(t, "slipway_deliveries_total", `outcome="unavailable"`) >= 4 })

@@ -112,6 +112,11 @@ func (b *botUnderTest) start(t *testing.T) {
 	if b.cmd == nil {
 		t.Cleanup(func() {
 			b.kill()
+			for _, bad := range []string{"DATA RACE", "panic: "} {
+				if n := b.log.count(bad); n > 0 {
+					t.Errorf("the bot's log has %q %d times", bad, n)
+				}
+			}
 			if t.Failed() || os.Getenv("BOTLOG") != "" {
 				t.Logf("the bot's log:\n%s", b.log.brief())
 			}

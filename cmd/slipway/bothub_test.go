@@ -233,6 +233,61 @@ func (s *botHub) reactions(t *testing.T, comment int64) string {
 	return fmt.Sprint(out)
 }
 
+// A commit that is on no branch, such as a fork's, is not promoted, however green.
+func TestBotPromotesNoStrayCommitOnGitHub(t *testing.T) {
+	t.Parallel()
+	s := newBotHub(t, hubRig{})
+	s.begin(t)
+	stray, err := s.repo.Refs().Fork(t.Context(), s.git(t, "rev-parse", "HEAD"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.repo.SetCheckRun(stray, "build", "completed", "success"); err != nil {
+		t.Fatal(err)
+	}
+	s.comment(t, stray, "/promote")
+	s.answer(t, stray, "Refused")
+	if got := s.tags(); got != "[]" {
+		t.Errorf("released: %s", got)
+	}
+}
+
+// One bot serves several forges, each with the repositories that its patterns
+// take, and no others.
+func TestBotServesSeveralForges(t *testing.T) {
+	t.Parallel()
+	hub := newBotHub(t, hubRig{})
+	bare := filepath.Join(t.TempDir(), "bare.git")
+	mustRun(t, "", nil, "git", "clone", "--quiet", "--bare", hub.dir, bare)
+	other := hub.server.AddGitRepo(memory.Options{FullName: "acme/other"}, bare)
+	tea := newBotGitea(t, rig{deaf: true})
+	b := newBot(t, giteaForge(tea.repo.Server.URL, tea.repo.Server.Admin, ", host-builds: allow", tea.repo.FullName())+
+		fmt.Sprintf("  - {name: hub, kind: github, server: %q, token: %q, secrets: [%q], repositories: ['acme/h*']}\n", hub.server.URL, simforge.WriteToken, botSecret),
+		"repositories: [{match: '*/hello', host-builds: allow}]")
+	tea.repo.AddHook(t, b.hook(), botSecret, hookEvents...)
+	for _, name := range []string{hubName, "acme/other"} {
+		if _, err := hub.server.AddHook(name, simforge.Hook{URL: b.hook(), Secret: botSecret}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.start(t)
+	eventually(t, "both are known", func() bool { return b.log.count("was compared with the ledger") >= 2 })
+	tea.pushTags(t, "v1.0.0")
+	hub.pushTags(t, "v2.0.0")
+	if err := other.Refs().SetTag(t.Context(), "v3.0.0", hub.git(t, "rev-parse", "HEAD")); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Pushed(t.Context(), maria, []memory.RefUpdate{{Ref: "refs/tags/v3.0.0", Before: strings.Repeat("0", 40), After: hub.git(t, "rev-parse", "HEAD")}}); err != nil {
+		t.Fatal(err)
+	}
+	tea.released(t, "v1.0.0")
+	hub.released(t, "[v2.0.0]")
+	eventually(t, "the other repository is noticed", func() bool { return b.metric(t, "slipway_deliveries_total", `outcome="unserved"`, `forge="hub"`) > 0 })
+	if n := len(other.PublicReleases()); n > 0 {
+		t.Errorf("%d releases of a repository that is not served", n)
+	}
+}
+
 // GitHub tells nothing of four tags in one push: they are found all the same.
 func TestBotFindsManyTagsOnGitHub(t *testing.T) {
 	t.Parallel()

@@ -16,25 +16,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(patient{m}, map[string]func(){
+	// They wait for servers and processes most of the time; -parallel is for who
+	// wants it otherwise.
+	_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // a number always fits
+	testscript.Main(m, map[string]func(){
 		"slipway": main,
 		"peek":    func() { os.Exit(peek()) },
 		"output":  func() { os.Exit(output()) },
 	})
-}
-
-// patient runs twice as many tests at once as there are processors, unless
-// -parallel says otherwise: they wait for servers and processes most of the time.
-type patient struct{ *testing.M }
-
-func (p patient) Run() int {
-	flag.Parse()
-	told := false
-	flag.Visit(func(f *flag.Flag) { told = told || f.Name == "test.parallel" })
-	if !told {
-		_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // a number always fits
-	}
-	return p.M.Run()
 }
 
 // goEnv are the caches that tests share with the machine: without them each

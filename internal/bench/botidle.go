@@ -32,28 +32,29 @@ func (g *botGitea) measureIdle(ctx context.Context, postgres string) ([]row, err
 	if err := pause(ctx, idleFor); err != nil {
 		return nil, err
 	}
-	begun, before, sizes := time.Now(), make([]time.Duration, len(bots)), make([]int64, len(bots))
+	begun, before, rows := time.Now(), make([]time.Duration, len(bots)), make([]row, len(bots))
 	asked, err := transactions(ctx, postgres)
 	if err != nil {
 		return nil, err
 	}
-	for i, s := range bots {
-		if before[i], sizes[i], err = s.usage(); err != nil {
+	for i, name := range []string{"SQLite", "PostgreSQL"} {
+		var resident, own int64
+		if before[i], resident, own, err = bots[i].usage(); err != nil {
 			return nil, err
 		}
+		rows[i] = memoryRow("bot idle on "+name+": resident memory", resident, 80*mega)
+		rows[i].figure += ", " + megabytes(own) + " of it its own"
 	}
 	if err := pause(ctx, idleFor); err != nil {
 		return nil, err
 	}
-	var rows []row
 	for i, name := range []string{"SQLite", "PostgreSQL"} {
-		after, _, err := bots[i].usage()
+		after, _, _, err := bots[i].usage()
 		if err != nil {
 			return nil, err
 		}
 		share := 100 * (after - before[i]).Seconds() / time.Since(begun).Seconds()
-		rows = append(rows, memoryRow("bot idle on "+name+": resident memory", sizes[i], 80*mega),
-			row{what: "… processor time", figure: fmt.Sprintf("%.2f %% of a core", share), goal: "< 1 %", met: share < 1})
+		rows = append(rows, row{what: "bot idle on " + name + ": processor time", figure: fmt.Sprintf("%.2f %% of a core", share), goal: "< 1 %", met: share < 1})
 	}
 	more, err := transactions(ctx, postgres)
 	last := &rows[len(rows)-1]
@@ -81,21 +82,29 @@ func transactions(ctx context.Context, database string) (n int64, err error) {
 }
 
 // usage is the processor time that a process has had, and its resident size in
-// bytes.
-func (s *receiver) usage() (cpu time.Duration, resident int64, err error) {
+// bytes: all of it, and what is its own, without the pages of the program's file.
+func (s *receiver) usage() (cpu time.Duration, resident, own int64, err error) {
 	folder := filepath.Join("/proc", strconv.Itoa(s.pid))
 	stat, err := os.ReadFile(filepath.Join(folder, "stat"))
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	// After the name, which is in brackets, fields 14 and 15 are times in ticks
-	// of a hundredth of a second, and 24 is the size in pages.
+	// of a hundredth of a second.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	var n [3]int64
-	for i, field := range []int{14, 15, 24} {
-		if n[i], err = strconv.ParseInt(fields[field-3], 10, 64); err != nil {
-			return 0, 0, err
+	for _, field := range []int{14, 15} {
+		n, err := strconv.ParseInt(fields[field-3], 10, 64)
+		if err != nil {
+			return 0, 0, 0, err
 		}
+		cpu += time.Duration(n) * 10 * time.Millisecond
 	}
-	return time.Duration(n[0]+n[1]) * 10 * time.Millisecond, n[2] * int64(os.Getpagesize()), nil
+	status, err := os.ReadFile(filepath.Join(folder, "status"))
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	if resident, err = kibibytes(status, "VmRSS:"); err == nil {
+		own, err = kibibytes(status, "RssAnon:")
+	}
+	return cpu, resident, own, err
 }

@@ -148,13 +148,19 @@ func highWater(pid string) int64 {
 	if err != nil {
 		return 0
 	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
-	field, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	kib, err := strconv.ParseInt(field, 10, 64)
+	bytes, err := kibibytes(status, "VmHWM:")
 	if err != nil {
 		return 0
 	}
-	return kib << 10
+	return bytes
+}
+
+// kibibytes reads a line of /proc/PID/status, in bytes.
+func kibibytes(status []byte, line string) (int64, error) {
+	_, rest, _ := strings.Cut(string(status), "\n"+line)
+	field, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	kib, err := strconv.ParseInt(field, 10, 64)
+	return kib << 10, err
 }
 
 // idle is the peak of a slipway that has started and waits for its input.

@@ -148,7 +148,9 @@ func (r *GiteaRepo) SetStatus(t testing.TB, commit, context, state string) {
 // Statuses are the states of a commit by context, the newest of each.
 func (r *GiteaRepo) Statuses(t testing.TB, commit string) map[string]string {
 	t.Helper()
-	var combined struct{ Statuses []struct{ Context, Status string } }
+	var combined struct {
+		Statuses []struct{ Context, Status string }
+	}
 	r.get(t, "/commits/"+commit+"/status", &combined)
 	out := map[string]string{}
 	for _, s := range combined.Statuses {

@@ -25,7 +25,7 @@ func (w *world) check(ctx context.Context, l *ledger.Ledger, acknowledged map[st
 	return w.checkAnswers(r)
 }
 
-func (r *Result) lost(n int, format string, args ...any) { r.Lost += n; r.fault(format, args...) }
+func (r *Result) lost(format string, args ...any) { r.Lost++; r.fault(format, args...) }
 
 func (r *Result) twice(n int, format string, args ...any) { r.Twice += n; r.fault(format, args...) }
 
@@ -39,7 +39,7 @@ func (r *Result) fault(format string, args ...any) {
 func (r *Result) count(n int, what string) {
 	switch {
 	case n == 0:
-		r.lost(1, "%s is not there", what)
+		r.lost("%s is not there", what)
 	case n > 1:
 		r.twice(n-1, "%s is there %d times", what, n)
 	}
@@ -60,12 +60,12 @@ func (w *world) checkLedger(ctx context.Context, l *ledger.Ledger, acknowledged 
 			made++
 		case ledger.Folded:
 		default:
-			r.lost(1, "delivery %s ended as %s: %s", d.GUID, d.Outcome, d.Reason)
+			r.lost("delivery %s ended as %s: %s", d.GUID, d.Outcome, d.Reason)
 		}
 	}
 	for guid := range acknowledged {
 		if !there[guid] {
-			r.lost(1, "delivery %s was acknowledged, and is not there", guid)
+			r.lost("delivery %s was acknowledged, and is not there", guid)
 		}
 	}
 	operations, err := l.Operations(ctx, ledger.OperationFilter{Limit: everything})
@@ -88,7 +88,7 @@ func (w *world) checkLedger(ctx context.Context, l *ledger.Ledger, acknowledged 
 	for _, op := range operations {
 		byIdentity[op.Identity]++
 		if op.State != ledger.OpDone {
-			r.lost(1, "operation %s ended as %s: %s", op.Identity, op.State, op.Summary)
+			r.lost("operation %s ended as %s: %s", op.Identity, op.State, op.Summary)
 		}
 		r.count(ends[op.ID], "the end of operation "+op.Identity)
 		if op.Attempt > 1 {
