@@ -234,7 +234,10 @@ func TestBotManyConnections(t *testing.T) {
 	if got := s.metric(t, "process_open_fds"); got < float64(n)/2 {
 		t.Errorf("only %v of %d connections are open", got, n)
 	}
-	if mb := s.metric(t, "process_resident_memory_bytes") / (1 << 20); mb > 600 {
-		t.Errorf("it takes %.0f MB", mb)
+	// Under the race detector a connection takes some 80 KB, else a fifth of it.
+	mb := s.metric(t, "process_resident_memory_bytes") / (1 << 20)
+	if mb > 100+float64(n)*0.12 {
+		t.Errorf("with %d connections it takes %.0f MB", n, mb)
 	}
+	t.Logf("%d connections: %.0f MB", n, mb)
 }
