@@ -212,7 +212,7 @@ func (b *botUnderTest) operations(t *testing.T, kinds ...string) (out []string) 
 // them.
 func (b *botUnderTest) settled(t *testing.T, kind, want string) {
 	t.Helper()
-	for end := time.Now().Add(60 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(4 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		got := fmt.Sprint(b.operations(t, kind))
 		if got == want {
 			return
@@ -253,9 +253,9 @@ var metricLine = regexp.MustCompile(`^([a-z_]+)(\{.*\})? (\S+)$`)
 // eventually waits for something that another process does.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(60 * time.Second); !is(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(4 * time.Minute); !is(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("within a minute it did not come to pass that %s", what)
+			t.Fatalf("in four minutes it did not come to pass that %s", what)
 		}
 	}
 }
@@ -414,7 +414,7 @@ func (s *botGitea) answers(t *testing.T, issue int) (out []string) {
 func (s *botGitea) answer(t *testing.T, issue int, want string) string {
 	t.Helper()
 	var all []string
-	end := time.Now().Add(60 * time.Second)
+	end := time.Now().Add(4 * time.Minute)
 	for {
 		all = s.answers(t, issue)
 		if n := len(all); n > 0 && strings.Contains(all[n-1], want) {
@@ -440,7 +440,7 @@ func (s *botGitea) ask(t *testing.T, issue int, text, want string) string {
 func (s *botGitea) status(t *testing.T, commit, want string) {
 	t.Helper()
 	var got string
-	end := time.Now().Add(60 * time.Second)
+	end := time.Now().Add(4 * time.Minute)
 	for got != want {
 		if got = s.repo.Statuses(t, commit)["slipway/release"]; time.Now().After(end) {
 			t.Fatalf("the status is %q after a minute, want %q", got, want)
