@@ -13,6 +13,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/engine"
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/ledger"
+	"github.com/slipway-dev/slipway/internal/project"
 	"github.com/slipway-dev/slipway/internal/release"
 	"github.com/slipway-dev/slipway/internal/report"
 )
@@ -30,7 +31,7 @@ type commands struct {
 	op    ledger.Operation
 	in    commentInput
 	tell  *teller
-	rules promotion
+	rules project.Aim
 
 	next    []ledger.NewOperation
 	lines   []string
@@ -198,7 +199,7 @@ func (cs *commands) handOver(res ledger.Result) ledger.Result {
 
 // allowed asks the forge what the commenter may do.
 func (cs *commands) allowed(ctx context.Context, c command.Command) error {
-	rule := cs.rules.rules.Commands.Of(c.Name)
+	rule := cs.rules.Rules.Commands.Of(c.Name)
 	have, err := cs.repo.forge.Permission(ctx, cs.in.Author)
 	if err != nil {
 		return err
@@ -277,7 +278,7 @@ func (cs *commands) one(ctx context.Context, c command.Command) error {
 		cs.say("Releases go on.")
 	case "help":
 		var classes []string
-		for _, class := range cs.rules.rules.Classes {
+		for _, class := range cs.rules.Rules.Classes {
 			classes = append(classes, class.Name)
 		}
 		if c.Topic != "" {
@@ -310,7 +311,7 @@ func (cs *commands) promote(ctx context.Context, c command.Command) error {
 	if c.Plan {
 		return cs.plan(ctx, p)
 	}
-	op, err := p.operation(r, thread{}, cs.in.Author, cs.op.Cause)
+	op, err := r.promotion(p, thread{}, cs.in.Author, cs.op.Cause)
 	if err != nil {
 		return err
 	}
@@ -318,32 +319,32 @@ func (cs *commands) promote(ctx context.Context, c command.Command) error {
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		cs.next = append(cs.next, op)
-		cs.say("%s becomes %s. %s", release.ShortCommit(p.from.Commit), p.tag, p.reason)
+		cs.say("%s becomes %s. %s", release.ShortCommit(p.From.Commit), p.Tag, p.Reason)
 		if held, err := b.ledger.Held(ctx, r.config.Name, r.name); err == nil && held != nil {
 			cs.say("It waits: %s holds releases%s.", held.Actor, because(held.Reason))
 		}
 	case err != nil:
 		return err
 	case there.State == ledger.OpDone:
-		cs.say("%s %s", p.tag+":", there.Summary)
+		cs.say("%s %s", p.Tag+":", there.Summary)
 	case there.State.Final():
 		if err := b.ledger.Retry(ctx, there.ID, cs.in.Author); err != nil {
 			return err
 		}
-		cs.say("%s was asked for before (%s: %s) and is tried again.", p.tag, there.State, there.Summary)
+		cs.say("%s was asked for before (%s: %s) and is tried again.", p.Tag, there.State, there.Summary)
 	default:
-		cs.say("%s is under way already (%s, asked for by %s).", p.tag, there.State, there.Actor)
+		cs.say("%s is under way already (%s, asked for by %s).", p.Tag, there.State, there.Actor)
 	}
 	return nil
 }
 
 // plan says what a promotion would consist of.
-func (cs *commands) plan(ctx context.Context, p promotion) error {
-	from := p.from.Tag
+func (cs *commands) plan(ctx context.Context, p project.Aim) error {
+	from := p.From.Tag
 	if from == "" {
-		from = p.from.Commit
+		from = p.From.Commit
 	}
-	w, d, err := cs.bot.promotionWork(ctx, cs.repo, p, from, p.tag)
+	w, d, err := cs.bot.promotionWork(ctx, cs.repo, p, from, p.Tag)
 	if err != nil {
 		return err
 	}
@@ -353,8 +354,8 @@ func (cs *commands) plan(ctx context.Context, p promotion) error {
 	if err != nil {
 		return err
 	}
-	cs.say("%s would become %s", release.ShortCommit(p.from.Commit), p.tag)
-	cs.say("%s %s", p.reason, d.Reason)
+	cs.say("%s would become %s", release.ShortCommit(p.From.Commit), p.Tag)
+	cs.say("%s %s", p.Reason, d.Reason)
 	cs.report = &rep
 	return nil
 }

@@ -243,8 +243,8 @@ func (b *Bot) scheduled(ctx context.Context, r *repository, op ledger.Operation)
 // scheduledVersion promotes the head of a schedule's branch to the next version
 // of a class that takes tags, when there is something new and it is green.
 func (b *Bot) scheduledVersion(ctx context.Context, r *repository, op ledger.Operation, on project.Project, e entry) ledger.Result {
-	p := promotion{repo: on.Repo, rules: on.Config, from: on.Event}
-	err := p.next(ctx, e.Class)
+	p := project.Aim{Repo: on.Repo, Rules: on.Config, From: on.Event}
+	err := p.Next(ctx, e.Class)
 	if release.KindOf(err) == release.Refused {
 		return ledger.Result{State: ledger.OpDone, Summary: firstLine(err.Error())}
 	}
@@ -254,9 +254,9 @@ func (b *Bot) scheduledVersion(ctx context.Context, r *repository, op ledger.Ope
 	if err != nil {
 		return b.failure(ctx, op, err)
 	}
-	next, err := p.operation(r, thread{}, "schedule", op.Cause)
+	next, err := r.promotion(p, thread{}, "schedule", op.Cause)
 	if err != nil {
 		return b.failure(ctx, op, err)
 	}
-	return ledger.Result{State: ledger.OpDone, Summary: fmt.Sprintf("%s becomes %s. %s", release.ShortCommit(p.from.Commit), p.tag, p.reason), Next: []ledger.NewOperation{next}}
+	return ledger.Result{State: ledger.OpDone, Summary: fmt.Sprintf("%s becomes %s. %s", release.ShortCommit(p.From.Commit), p.Tag, p.Reason), Next: []ledger.NewOperation{next}}
 }

@@ -6,7 +6,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/slipway-dev/slipway/bot"
 	"github.com/slipway-dev/slipway/internal/engine"
@@ -29,7 +28,11 @@ func (a *app) botRelease(ctx context.Context, w bot.Work) (release.Report, error
 	m := maker.New(maker.Options{Builder: w.Builder, Getenv: a.getenv, Note: w.Progress.Note})
 	defer m.Close()
 	if !w.HostBuilds && w.Promotion == nil {
-		if cfg, err = contained(ctx, cfg, source); err != nil {
+		dir, err := source(ctx)
+		if err != nil {
+			return release.Report{}, err
+		}
+		if cfg, err = project.Contained(cfg, os.DirFS(dir)); err != nil {
 			return release.Report{}, err
 		}
 	}
@@ -40,38 +43,4 @@ func (a *app) botRelease(ctx context.Context, w bot.Work) (release.Report, error
 		Dist: filepath.Join(w.Dir, "dist"), Source: source})
 	r.Warnings = append(slices.Clone(w.Project.Warnings), r.Warnings...)
 	return r, err
-}
-
-// contained gives all builds and checks to builder images, and refuses what
-// would run plain on the bot's machine or take something from it.
-func contained(ctx context.Context, cfg release.Config, source func(context.Context) (string, error)) (release.Config, error) {
-	dir, err := source(ctx)
-	if err != nil {
-		return cfg, err
-	}
-	cfg, _ = project.InImages(cfg, os.DirFS(dir), func(string) bool { return false })
-	if plain := project.OnHost(cfg); len(plain) > 0 {
-		return cfg, release.Refuse("name a builder image for it (image: …) in .slipway.yaml, or let the bot run it with host-builds: allow in bot.yaml",
-			"%s would run plain on the bot's machine", strings.Join(plain, ", "))
-	}
-	return cfg, keepsOff(cfg.Images)
-}
-
-// keepsOff refuses images that would take files or variables from the bot's
-// machine: whoever may push a tag could have the bot's own secrets built into
-// an image.
-func keepsOff(images []release.Image) error {
-	const hint = "build it in a workflow (work: workflow), or let the repository take what it names with host-builds: allow in bot.yaml"
-	for _, img := range images {
-		if len(img.Secrets) > 0 {
-			return release.Refuse(hint, "image %s takes its secret %s from the bot's machine", img.ID, img.Secrets[0].ID)
-		}
-		for _, cache := range slices.Concat(img.Cache.From, img.Cache.To) {
-			// A reference, or attributes of which one is the type.
-			if strings.Contains(cache, "=") && !slices.Contains(strings.Split(cache, ","), "type=registry") {
-				return release.Refuse(hint, "image %s has a cache that is in no registry, but on the bot's machine, or found with its logins", img.ID)
-			}
-		}
-	}
-	return nil
 }

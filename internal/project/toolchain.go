@@ -83,19 +83,3 @@ func goImage(source fs.FS, dir string) string {
 }
 
 func rustImage(fs.FS, string) string { return "rust:latest" }
-
-// OnHost names the builds and checks that run on this machine, in no image.
-func OnHost(cfg release.Config) []string {
-	var out []string
-	for i, b := range cfg.Builds {
-		if b.Image == "" {
-			out = append(out, fmt.Sprintf("builds[%d] (%s)", i, b.ID))
-		}
-	}
-	for i, s := range cfg.Test {
-		if s.Image == "" {
-			out = append(out, fmt.Sprintf("test[%d] (%s)", i, s.Name))
-		}
-	}
-	return out
-}

@@ -84,7 +84,7 @@ func assetTable(w io.Writer, r release.Report) {
 	for _, a := range r.Assets {
 		name := "`" + code(a.Name) + "`"
 		if a.URL != "" {
-			name = "[" + name + "](" + strings.NewReplacer("(", "%28", ")", "%29", " ", "%20").Replace(a.URL) + ")"
+			name = "[" + name + "](" + linked(a.URL) + ")"
 		}
 		fmt.Fprintf(w, "| %s | %s | `%s` | %s |\n", name, progress.Bytes(a.Size), strings.TrimPrefix(a.Digest, "sha256:"), a.Action)
 	}

@@ -62,7 +62,7 @@ func (x explainer) clean(text string) string {
 	text = x.mask.Replace(text)
 	for {
 		cut := text
-		for _, prefix := range []string{"failed to solve: ", "rpc error: code = Unknown desc = ", "rpc error: code = InvalidArgument desc = ", "failed to build: "} {
+		for _, prefix := range []string{"failed to solve: ", "rpc error: code = Unknown desc = ", "rpc error: code = InvalidArgument desc = ", "failed to build: ", "failed to run Build function: "} {
 			cut = strings.TrimPrefix(cut, prefix)
 		}
 		if cut == text {
