@@ -51,6 +51,7 @@ The token comes from SLIPWAY_TOKEN, GITHUB_TOKEN or GITEA_TOKEN.`,
 	f.StringVar(&a.dist, "dist", "", "folder for the artifacts (default dist)")
 	cmd.MarkFlagsMutuallyExclusive("merge", "snapshot")
 	cmd.MarkFlagsMutuallyExclusive("merge", "rebuild")
+	cmd.AddCommand(a.releasePackageCommands()...)
 	return cmd
 }
 

@@ -57,7 +57,7 @@ func TestJournalOfAnotherPlan(t *testing.T) {
 	if err != nil || other.read().Checks["unit"] || other.read().Assets["a"].ID != "1" {
 		t.Errorf("for another plan the journal is %+v, %v", other.read(), err)
 	}
-	if _, err := store.Put(t.Context(), j.ref, []byte("{half"), j.version); err != nil {
+	if _, err := state.Put(t.Context(), store, j.ref, []byte("{half"), j.version); err != nil {
 		t.Fatal(err)
 	}
 	anew, err := openJournal(t.Context(), store, samplePlan("1"))

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/ledger"
+	"github.com/slipway-dev/slipway/internal/state"
+	"github.com/slipway-dev/slipway/internal/state/statetest"
 )
 
 // crashChild has the test binary be a bot: it accepts what it reads from its
@@ -28,6 +30,14 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		return
+	}
+	isChild, err := statetest.Child(func(ctx context.Context, url string) (state.Store, error) {
+		s, _, err := ledger.OpenState(ctx, url)
+		return s, err
+	})
+	if isChild {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }

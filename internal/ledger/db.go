@@ -43,6 +43,8 @@ type database interface {
 	write(ctx context.Context, urgent bool, do func(ctx context.Context, t *tx) error) error
 	// migrate brings River's and our own tables up to date.
 	migrate(ctx context.Context) error
+	// migrateOwn brings our own tables up to date, and leaves River's.
+	migrateOwn(ctx context.Context) error
 	// newQueue makes River's client.
 	newQueue(c queueConfig) (queue, error)
 	dialect() dialect

@@ -73,8 +73,12 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		running: newRunning(),
 		wakeup:  make(chan struct{}, 1),
 	}
+	use := sqliteBeside
+	if o.Serving {
+		use = sqliteServing
+	}
 	var err error
-	if l.db, err = openDatabase(ctx, o); err != nil {
+	if l.db, err = openDatabase(ctx, o.URL, use); err != nil {
 		return nil, fmt.Errorf("open the bot's database: %w", err)
 	}
 	if err := l.prepare(ctx); err != nil {
@@ -83,19 +87,19 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	return l, nil
 }
 
-func openDatabase(ctx context.Context, o Options) (database, error) {
-	scheme, rest, _ := strings.Cut(o.URL, ":")
+func openDatabase(ctx context.Context, url string, use sqliteUse) (database, error) {
+	scheme, rest, _ := strings.Cut(url, ":")
 	switch {
-	case o.URL == "":
+	case url == "":
 		return nil, errors.New("no address of a database was given")
 	case scheme == "postgres" || scheme == "postgresql":
-		return openPostgres(ctx, o.URL)
+		return openPostgres(ctx, url)
 	case scheme == "sqlite":
-		return openSQLite(strings.TrimPrefix(rest, "//"), o.Serving)
-	case strings.Contains(o.URL, "://"):
+		return openSQLite(strings.TrimPrefix(rest, "//"), use)
+	case strings.Contains(url, "://"):
 		return nil, fmt.Errorf("%s is no database that Slipway knows; use postgres://… or sqlite:PATH", scheme)
 	default:
-		return openSQLite(o.URL, o.Serving)
+		return openSQLite(url, use)
 	}
 }
 
@@ -144,21 +148,6 @@ func (l *Ledger) Ping(ctx context.Context) error {
 
 // Store keeps documents in the same database.
 func (l *Ledger) Store() state.Store { return l.store }
-
-// documents gives the state store its database.
-type documents struct{ db database }
-
-func (d documents) Exec(ctx context.Context, sql string, args ...any) (affected int64, err error) {
-	err = d.db.write(ctx, false, func(ctx context.Context, t *tx) error {
-		affected, err = t.exec(ctx, sql, args...)
-		return err
-	})
-	return affected, err
-}
-
-func (d documents) Query(ctx context.Context, scan func(scan func(into ...any) error) error, sql string, args ...any) error {
-	return each(ctx, d.db, func(r rows) error { return scan(r.Scan) }, sql, args...)
-}
 
 // replicaName is a name that no other process has, of characters that River takes.
 func replicaName(name string) string {

@@ -116,25 +116,40 @@ func conflict(err error) bool {
 }
 
 func (db *postgresDB) migrate(ctx context.Context) error {
+	return db.migrating(ctx, func() error {
+		m, err := rivermigrate.New(riverdriver.Driver[pgx.Tx](db.driver), &rivermigrate.Config{Logger: quiet()})
+		if err != nil {
+			return err
+		}
+		if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+			return fmt.Errorf("make River's tables: %w", err)
+		}
+		return db.migrateTables(ctx)
+	})
+}
+
+func (db *postgresDB) migrateOwn(ctx context.Context) error {
+	return db.migrating(ctx, func() error { return db.migrateTables(ctx) })
+}
+
+func (db *postgresDB) migrateTables(ctx context.Context) error {
+	return db.write(ctx, true, func(ctx context.Context, t *tx) error { return migrateSchema(ctx, t, postgresDialect) })
+}
+
+// migrating has one replica at a time change the tables. The lock ends with the
+// connection at the latest.
+func (db *postgresDB) migrating(ctx context.Context, do func() error) error {
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
-	// Replicas may start at once. The lock ends with the connection at the latest.
 	const name = "hashtextextended('slipway/migrate', 0)"
 	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock("+name+")"); err != nil {
 		return fmt.Errorf("wait for another replica's migration: %w", err)
 	}
 	defer func() { _, _ = conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock("+name+")") }()
-	m, err := rivermigrate.New(riverdriver.Driver[pgx.Tx](db.driver), &rivermigrate.Config{Logger: quiet()})
-	if err != nil {
-		return err
-	}
-	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return fmt.Errorf("make River's tables: %w", err)
-	}
-	return db.write(ctx, true, func(ctx context.Context, t *tx) error { return migrateSchema(ctx, t, postgresDialect) })
+	return do()
 }
 
 func (db *postgresDB) newQueue(c queueConfig) (queue, error) {

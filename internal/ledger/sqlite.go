@@ -35,8 +35,17 @@ var sqliteDialect = dialect{
 	types:     strings.NewReplacer("{id}", "INTEGER PRIMARY KEY AUTOINCREMENT", "{bytes}", "BLOB", "{ref}", "TEXT", "{bodies as they are}", ""),
 }
 
-func openSQLite(path string, serving bool) (_ database, err error) {
-	if !serving {
+// sqliteUse is what a process does with a file.
+type sqliteUse int
+
+const (
+	sqliteServing sqliteUse = iota // it is the one bot
+	sqliteBeside                   // it looks into what a bot made
+	sqliteShared                   // it keeps documents there, as others do
+)
+
+func openSQLite(path string, use sqliteUse) (_ database, err error) {
+	if use == sqliteBeside {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("there is no database %s; the bot makes it when it starts", path)
 		}
@@ -50,7 +59,7 @@ func openSQLite(path string, serving bool) (_ database, err error) {
 			_ = db.close()
 		}
 	}()
-	if serving {
+	if use == sqliteServing {
 		lock := flock.New(path + ".lock")
 		got, err := lock.TryLock()
 		if err != nil {
@@ -61,13 +70,18 @@ func openSQLite(path string, serving bool) (_ database, err error) {
 		}
 		db.serving = lock
 	}
+	// A bot has its file to itself.
+	patience := "busy_timeout(2000)"
+	if use == sqliteShared {
+		patience = "busy_timeout(30000)"
+	}
 	// A commit is on the disk when it returns (synchronous=FULL).
 	db.writer, err = openPool(sqliteDSN(path, "journal_mode(WAL)", "synchronous(FULL)",
-		"busy_timeout(2000)", "wal_autocheckpoint(2000)", "journal_size_limit(67108864)")+"&_txlock=immediate", 1)
+		patience, "wal_autocheckpoint(2000)", "journal_size_limit(67108864)")+"&_txlock=immediate", 1)
 	if err != nil {
 		return nil, err
 	}
-	db.reader, err = openPool(sqliteDSN(path, "busy_timeout(2000)", "query_only(1)"), 4)
+	db.reader, err = openPool(sqliteDSN(path, patience, "query_only(1)"), 4)
 	if err != nil {
 		return nil, err
 	}
@@ -96,21 +110,35 @@ func (db *sqliteDB) write(ctx context.Context, urgent bool, do func(context.Cont
 }
 
 func (db *sqliteDB) migrate(ctx context.Context) error {
-	// River's migrations are several transactions; another process may open the
-	// file at the same time.
+	return db.migrating(ctx, func() error {
+		m, err := rivermigrate.New(riverdriver.Driver[*sql.Tx](db.driver), &rivermigrate.Config{Logger: quiet()})
+		if err != nil {
+			return err
+		}
+		if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+			return fmt.Errorf("make River's tables: %w", err)
+		}
+		return db.migrateTables(ctx)
+	})
+}
+
+func (db *sqliteDB) migrateOwn(ctx context.Context) error {
+	return db.migrating(ctx, func() error { return db.migrateTables(ctx) })
+}
+
+func (db *sqliteDB) migrateTables(ctx context.Context) error {
+	return db.write(ctx, false, func(ctx context.Context, t *tx) error { return migrateSchema(ctx, t, sqliteDialect) })
+}
+
+// migrating has one process at a time change the tables: River's migrations are
+// several transactions.
+func (db *sqliteDB) migrating(ctx context.Context, do func() error) error {
 	lock := flock.New(db.path + ".migrate")
 	if _, err := lock.TryLockContext(ctx, 10*time.Millisecond); err != nil {
 		return fmt.Errorf("lock %s: %w", db.path, err)
 	}
 	defer func() { _ = lock.Close() }()
-	m, err := rivermigrate.New(riverdriver.Driver[*sql.Tx](db.driver), &rivermigrate.Config{Logger: quiet()})
-	if err != nil {
-		return err
-	}
-	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return fmt.Errorf("make River's tables: %w", err)
-	}
-	return db.write(ctx, false, func(ctx context.Context, t *tx) error { return migrateSchema(ctx, t, sqliteDialect) })
+	return do()
 }
 
 func (db *sqliteDB) newQueue(c queueConfig) (queue, error) {

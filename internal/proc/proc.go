@@ -20,6 +20,10 @@ import (
 // ErrNotFound is in the error of a program that is not installed.
 var ErrNotFound = exec.ErrNotFound
 
+// ErrLeftBehind is in the error of a program that ended well and left another
+// behind which holds its output open.
+var ErrLeftBehind = exec.ErrWaitDelay
+
 // There reports whether a program is on the PATH.
 func There(program string) bool {
 	_, err := exec.LookPath(program)

@@ -7,34 +7,54 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"time"
-
-	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
+	"sync"
+	"sync/atomic"
 )
 
-// Dir is a Store in a directory: one file a document. A version is the hash of
-// the document's bytes.
-type Dir struct{ root string }
+// Dir is a Store in a directory: one file a document, which a person may read
+// and, while nothing runs, change. A version is the hash of the document's bytes.
+//
+// What is applied is in the file .journal on the disk before it is in the
+// documents' files. After a crash, whoever comes next finishes from there what
+// was begun.
+type Dir struct {
+	root string
+
+	group   Group
+	held    sync.Mutex
+	journal journal     // of whoever holds the lock
+	looked  atomic.Bool // at what a crash may have left
+}
 
 // OpenDir makes a Store in a directory, which is made with the first document.
 func OpenDir(root string) *Dir { return &Dir{root: root} }
 
-// ending tells a document's file from the folder of the documents below it.
-const ending = ".json"
+const (
+	// Beside the documents. No ref has a file whose name begins with a dot.
+	lockFile    = ".lock"
+	turnFile    = ".turn"
+	journalFile = ".journal"
+	stageFolder = ".new"
+)
 
-func (d *Dir) Get(_ context.Context, ref string) (Document, error) {
+// Get implements Store.
+func (d *Dir) Get(ctx context.Context, ref string) (Document, error) {
 	path, err := d.path(ref)
 	if err != nil {
 		return Document{}, err
 	}
+	if err := d.look(ctx); err != nil {
+		return Document{}, err
+	}
+	return read(ref, path)
+}
+
+func read(ref, path string) (Document, error) {
 	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if absent(err) {
 		return Document{}, fmt.Errorf("state %s: %w", ref, ErrNotFound)
 	}
 	if err != nil {
@@ -43,132 +63,67 @@ func (d *Dir) Get(_ context.Context, ref string) (Document, error) {
 	return Document{Value: b, Version: versionOf(b)}, nil
 }
 
-func (d *Dir) Put(ctx context.Context, ref string, value []byte, version string) (string, error) {
-	path, err := d.path(ref)
-	if err != nil {
-		return "", err
-	}
-	err = d.locked(ctx, func() error {
-		if err := d.expect(ctx, ref, version); err != nil {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		// Written beside, synced, then renamed: readers see old or new.
-		return renameio.WriteFile(path, value, 0o644)
-	})
-	if err != nil {
-		return "", fmt.Errorf("write state %s: %w", ref, err)
-	}
-	return versionOf(value), nil
-}
-
-func (d *Dir) Delete(ctx context.Context, ref, version string) error {
-	path, err := d.path(ref)
-	if err != nil {
-		return err
-	}
-	err = d.locked(ctx, func() error {
-		if err := d.expect(ctx, ref, version); err != nil {
-			if _, gone := d.Get(ctx, ref); errors.Is(gone, ErrNotFound) {
-				return nil
-			}
-			return err
-		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+// Close brings what the journal holds to the disk and empties the journal, so
+// that the documents' files are all that there is. A Dir that is never closed
+// loses nothing, and a closed one may be used again.
+func (d *Dir) Close() error {
+	if _, err := os.Stat(filepath.Join(d.root, journalFile)); absent(err) {
 		return nil
+	}
+	err := d.alone(context.Background(), func() error {
+		err := d.checkpoint()
+		d.journal.file.Close()
+		d.journal = journal{}
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("delete state %s: %w", ref, err)
+		return fmt.Errorf("close the state in %s: %w", d.root, err)
 	}
 	return nil
-}
-
-func (d *Dir) List(_ context.Context, prefix string) ([]string, error) {
-	refs := []string{}
-	err := filepath.WalkDir(d.root, func(path string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || e.IsDir() || !strings.HasSuffix(path, ending) {
-			return err
-		}
-		rel, err := filepath.Rel(d.root, strings.TrimSuffix(path, ending))
-		if err != nil {
-			return err
-		}
-		ref, ours := refOf(rel)
-		if ours && (prefix == "" || ref == prefix || strings.HasPrefix(ref, prefix+"/")) {
-			refs = append(refs, ref)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list state %s: %w", prefix, err)
-	}
-	slices.Sort(refs)
-	return refs, nil
-}
-
-// refOf is the ref that a file's path stands for, without its ending; ours is
-// false for a path that no ref has.
-func refOf(path string) (ref string, ours bool) {
-	segments := strings.Split(filepath.ToSlash(path), "/")
-	for i, s := range segments {
-		var err error
-		if segments[i], err = url.PathUnescape(s); err != nil {
-			return "", false
-		}
-	}
-	return strings.Join(segments, "/"), true
-}
-
-// expect checks, under the lock, that a document's version is the given one.
-func (d *Dir) expect(ctx context.Context, ref, version string) error {
-	now, err := d.Get(ctx, ref)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return err
-	}
-	if now.Version != version {
-		return ErrConflict
-	}
-	return nil
-}
-
-func (d *Dir) locked(ctx context.Context, do func() error) error {
-	if err := os.MkdirAll(d.root, 0o755); err != nil {
-		return err
-	}
-	lock := flock.New(filepath.Join(d.root, ".lock"))
-	if _, err := lock.TryLockContext(ctx, 5*time.Millisecond); err != nil {
-		return err
-	}
-	defer lock.Close()
-	return do()
 }
 
 // path is the file of a ref. Segments are escaped, so that no ref leaves the
 // directory or falls together with another.
 func (d *Dir) path(ref string) (string, error) {
-	segments := strings.Split(ref, "/")
-	for i, s := range segments {
-		if s == "" || strings.ContainsRune(s, 0) {
-			return "", fmt.Errorf("state ref %q has an empty or unprintable part", ref)
-		}
-		s = url.PathEscape(s)
-		if strings.Trim(s, ".") == "" || strings.HasPrefix(s, ".") {
-			s = "%2E" + s[1:]
-		}
-		if len(s) > 200 {
-			return "", fmt.Errorf("state ref %q… has a part that is too long", ref[:40])
-		}
-		segments[i] = s
-	}
-	return filepath.Join(d.root, filepath.Join(segments...)) + ending, nil
+	folder, name, err := d.place(ref)
+	return filepath.Join(folder, name) + ending, err
 }
+
+// place is the folder of a ref's file, and the file's name without its ending.
+func (d *Dir) place(ref string) (folder, name string, err error) {
+	if err := CheckRef(ref); err != nil {
+		return "", "", err
+	}
+	folder = d.root
+	for {
+		segment, rest, more := strings.Cut(ref, "/")
+		name = escape(segment)
+		if len(name) > longestSegment {
+			return "", "", tooLong(ref)
+		}
+		if !more {
+			return folder, name, nil
+		}
+		folder, ref = d.folder(folder, name), rest
+	}
+}
+
+// folder is the folder of the documents below a segment. One that ends as a
+// document's file does would take that file's name; it has it only where it was
+// there before this was seen to.
+func (d *Dir) folder(in, name string) string {
+	path := filepath.Join(in, name)
+	if safe := escapeFolder(name); safe != name {
+		if info, err := os.Lstat(path); err != nil || !info.IsDir() {
+			return filepath.Join(in, safe)
+		}
+	}
+	return path
+}
+
+// absent reports whether an error says that a file, or the folder that it would
+// be in, is not there.
+func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || isNotDir(err) }
 
 func versionOf(b []byte) string {
 	sum := sha256.Sum256(b)

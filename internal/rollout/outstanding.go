@@ -1,0 +1,411 @@
+package rollout
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slipway-dev/slipway/internal/release"
+	"github.com/slipway-dev/slipway/internal/rollout/lang"
+	"github.com/slipway-dev/slipway/internal/rollout/ref"
+)
+
+// Kind is a kind of outstanding work.
+type Kind string
+
+// The kinds of outstanding work, in the order in which they are done.
+const (
+	ApplyIntent     Kind = "apply"    // a wish is brought about
+	ContinueRelease Kind = "continue" // items of a release can run
+	DeployAgain     Kind = "redeploy" // what is deployed has other inputs now
+)
+
+// Task is a piece of outstanding work.
+type Task struct {
+	Kind    Kind     `json:"kind"`
+	Ref     ref.Ref  `json:"ref"`              // the intent, the release, or the deploy
+	Commit  string   `json:"commit,omitempty"` // that the work is done at
+	Items   []string `json:"items,omitempty"`  // that can run now
+	Reason  string   `json:"reason"`
+	release ref.Ref
+	inputs  map[string]json.RawMessage
+}
+
+// Standing is what there is to do, and what waits.
+type Standing struct {
+	Tasks   []Task   `json:"tasks"`
+	Waiting []string `json:"waiting,omitempty"` // in words, by release
+	// Elsewhere are the commits of other repositories that have outstanding work.
+	Elsewhere []Elsewhere `json:"elsewhere,omitempty"`
+	waitsFor  map[string][]string
+}
+
+// Elsewhere is a release of another repository that has not ended.
+type Elsewhere struct {
+	Release ref.Ref `json:"release"`
+	Commit  string  `json:"commit"`
+}
+
+// Scope says how far Outstanding and Continue look.
+type Scope struct {
+	Intents bool // wishes are brought about, too
+	Commit  string
+	// Rounds bounds how often one deploy may run in one Continue; 0 for 5.
+	Rounds int
+}
+
+// Outstanding says what can be done now. Nothing is changed.
+func (r *Runner) Outstanding(ctx context.Context, in Scope) (Standing, error) {
+	s := Standing{Tasks: []Task{}, waitsFor: map[string][]string{}}
+	if in.Intents {
+		wishes, err := r.Wishes(ctx)
+		if err != nil {
+			return s, err
+		}
+		for _, w := range wishes {
+			s.Tasks = append(s.Tasks, Task{Kind: ApplyIntent, Ref: w.Ref, Reason: wished(w)})
+		}
+	}
+	packages, err := r.Packages(ctx)
+	if err != nil {
+		return s, err
+	}
+	for _, pkg := range packages {
+		if err := r.outstandingOf(ctx, pkg, in, &s); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func wished(w Wish) string {
+	what := "it is to be set"
+	if w.Intent.Delete {
+		what = "it is to go"
+	}
+	if w.Intent.By != "" {
+		what += ", says " + w.Intent.By
+	}
+	return what
+}
+
+// outstandingOf looks at a package: at its releases that have not ended, at the
+// newest one for environments that are new, and at what is deployed.
+func (r *Runner) outstandingOf(ctx context.Context, pkg ref.Ref, in Scope, s *Standing) error {
+	releases, err := r.Releases(ctx, pkg)
+	if err != nil {
+		return err
+	}
+	for i, doc := range slices.Backward(releases) { // the oldest first
+		newest := i == 0
+		if doc.Status == Complete && !newest || in.Commit != "" && doc.Commit != in.Commit {
+			continue
+		}
+		name := releaseName(doc.Number)
+		if pkg.Repo != r.Repo {
+			if doc.Status != Complete && doc.Status != Failed {
+				s.Elsewhere = append(s.Elsewhere, Elsewhere{pkg.InRelease(name), doc.Commit})
+			}
+			continue
+		}
+		o, err := r.open(ctx, pkg, name)
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, errState) {
+				return err
+			}
+			if doc.Status != Failed && doc.Status != Complete {
+				s.Waiting = append(s.Waiting, fmt.Sprintf("%s can't be evaluated: %v", pkg.InRelease(name), err))
+			}
+			continue
+		}
+		if err := r.canGoOn(ctx, o, s); err != nil {
+			return err
+		}
+	}
+	if pkg.Repo != r.Repo {
+		return nil
+	}
+	return r.changedDeploys(ctx, pkg, in, s)
+}
+
+// canGoOn looks which items of a release can run now.
+func (r *Runner) canGoOn(ctx context.Context, o *opened, s *Standing) error {
+	since := o.doc.Created
+	for i, entries := range o.phases {
+		l := r.resolver(o.self, since)
+		var can []string
+		ended := true
+		p := &phaseRun{r: r, o: o}
+		for _, e := range entries {
+			if e.doc.Status.ended() {
+				if e.doc.Ended != nil && e.doc.Ended.After(since) {
+					since = *e.doc.Ended
+				}
+				continue
+			}
+			ended = false
+			if e.doc.Status == Failed || r.Owner.counts(e.doc.Claim, r.now()) {
+				continue
+			}
+			ready, err := p.prepare(ctx, l, e)
+			if err != nil && ctx.Err() != nil {
+				return err
+			}
+			if ready || err != nil { // an error is told by running it
+				can = append(can, e.key)
+				continue
+			}
+			for _, w := range e.waits {
+				s.Waiting = append(s.Waiting, o.self.String()+": "+e.key+": "+w.String())
+				s.waitsFor[o.self.Package().String()+"/@/"+e.key] = append(s.waitsFor[o.self.Package().String()+"/@/"+e.key], w.Ref)
+			}
+		}
+		if len(can) > 0 {
+			s.Tasks = append(s.Tasks, Task{Kind: ContinueRelease, Ref: o.self, release: o.self, Commit: o.doc.Commit, Items: can,
+				Reason: "phase " + phaseName(o.pkg.Phases[i], i) + " can go on"})
+		}
+		if !ended {
+			return nil
+		}
+	}
+	if o.doc.Status != Complete {
+		s.Tasks = append(s.Tasks, Task{Kind: ContinueRelease, Ref: o.self, release: o.self, Commit: o.doc.Commit, Reason: "all of it is done, and that is not written down yet"})
+	}
+	return nil
+}
+
+func phaseName(p lang.Phase, i int) string {
+	switch {
+	case p.Name != "":
+		return p.Name
+	case len(p.Items) == 1:
+		return p.Items[0].Name
+	}
+	return fmt.Sprint(i + 1)
+}
+
+// changedDeploys looks which deploys of a package have other inputs now than
+// when they ran.
+func (r *Runner) changedDeploys(ctx context.Context, pkg ref.Ref, in Scope, s *Standing) error {
+	cache := map[string]*opened{}
+	prefix := packageDoc(pkg) + "/" + string(ref.Deploy)
+	for d, err := range r.Store.Scan(ctx, prefix) {
+		if err != nil {
+			return err
+		}
+		var live Item
+		if json.Unmarshal(d.Value, &live) != nil || live.Pinned || in.Commit != "" && live.Commit != in.Commit {
+			continue
+		}
+		name := releaseName(numberOf(live.Release))
+		o := cache[name]
+		if o == nil {
+			if o, err = r.open(ctx, pkg, name); err != nil {
+				if ctx.Err() != nil {
+					return err
+				}
+				continue // told where the release is looked at
+			}
+			cache[name] = o
+		}
+		key := strings.TrimPrefix(d.Ref, packageDoc(pkg)+"/")
+		e, err := o.entry(key)
+		if err != nil || r.Owner.counts(e.doc.Claim, r.now()) {
+			continue
+		}
+		why, values, err := r.changed(ctx, o, e, live)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			s.Tasks = append(s.Tasks, Task{Kind: DeployAgain, Ref: o.self.Sub(ref.Deploy, e.def.Name), release: o.self, Commit: live.Commit,
+				Items: []string{key}, Reason: why, inputs: values})
+		}
+	}
+	return nil
+}
+
+// changed says which input of a deploy is another one now. What it put out
+// itself does not count: it would never end.
+func (r *Runner) changed(ctx context.Context, o *opened, e *entry, live Item) (why string, values map[string]json.RawMessage, err error) {
+	l := r.resolver(o.self, time.Time{})
+	values = map[string]json.RawMessage{}
+	for name, in := range e.def.Inputs {
+		if in.Ref != nil && in.Ref.Kind == ref.Deploy && in.Ref.Name == e.def.Name && in.Ref.Package() == o.self.Package() || in.Gate != nil {
+			values[name] = live.Inputs[name]
+			continue
+		}
+		v, w, err := l.one(ctx, in)
+		if err != nil || w != nil {
+			return "", nil, ctx.Err() // what it needs is gone: it stays as it is
+		}
+		values[name] = v
+		if was, ok := live.Inputs[name]; !ok || !sameJSON(was, v) {
+			why = "its input " + name + " has changed"
+		}
+	}
+	if why != "" && e.doc.Status == Failed && slices.Equal(keysAndValues(e.doc.Inputs), keysAndValues(values)) {
+		return "", nil, nil // that was tried
+	}
+	return why, values, nil
+}
+
+func keysAndValues(inputs map[string]json.RawMessage) []string {
+	var all []string
+	for k, v := range inputs {
+		all = append(all, k+"="+string(compact(v)))
+	}
+	slices.Sort(all)
+	return all
+}
+
+func sameJSON(a, b json.RawMessage) bool { return bytes.Equal(compact(a), compact(b)) }
+
+// compact is JSON in one form: without spaces, its keys sorted.
+func compact(v json.RawMessage) []byte {
+	d := json.NewDecoder(bytes.NewReader(v))
+	d.UseNumber()
+	var any any
+	if d.Decode(&any) != nil {
+		return v
+	}
+	b, err := json.Marshal(any)
+	if err != nil {
+		return v
+	}
+	return b
+}
+
+// Continued is what Continue did.
+type Continued struct {
+	Done    []Task   `json:"done"`
+	Failed  []string `json:"failed,omitempty"` // in words
+	Waiting []string `json:"waiting,omitempty"`
+	// Elsewhere are commits of other repositories with outstanding work.
+	Elsewhere []Elsewhere `json:"elsewhere,omitempty"`
+}
+
+// Continue does all outstanding work, also what becomes possible by it.
+func (r *Runner) Continue(ctx context.Context, in Scope) (Continued, error) {
+	all := Continued{Done: []Task{}}
+	most := in.Rounds
+	if most == 0 {
+		most = 5
+	}
+	times := map[string]int{}
+	failed := map[string]bool{}
+	for {
+		s, err := r.Outstanding(ctx, in)
+		if err != nil {
+			return all, err
+		}
+		all.Waiting, all.Elsewhere = s.Waiting, s.Elsewhere
+		worked := false
+		for _, t := range s.Tasks {
+			id := string(t.Kind) + " " + t.Ref.String()
+			if failed[id] {
+				continue
+			}
+			if times[id]++; t.Kind == DeployAgain && times[id] > most {
+				failed[id] = true
+				all.Failed = append(all.Failed, fmt.Sprintf("%s: it ran %d times and its inputs still change: do deploys refer to each other in a circle?", t.Ref, most))
+				continue
+			}
+			worked = true
+			if err := r.task(ctx, t); err != nil {
+				if ctx.Err() != nil || errors.Is(err, errState) {
+					return all, err
+				}
+				failed[id] = true
+				all.Failed = append(all.Failed, t.Ref.String()+": "+err.Error())
+				continue
+			}
+			all.Done = append(all.Done, t)
+			if t.Kind == ApplyIntent {
+				continue
+			}
+			break // what it put out may be what others need, or what they no longer do
+		}
+		if !worked {
+			if c := s.circle(); c != "" {
+				all.Waiting = append(all.Waiting, c)
+			}
+			return all, nil
+		}
+	}
+}
+
+// task does one piece of outstanding work.
+func (r *Runner) task(ctx context.Context, t Task) error {
+	switch t.Kind {
+	case ApplyIntent:
+		return r.Apply(ctx, t.Ref)
+	case DeployAgain:
+		o, err := r.open(ctx, t.release, t.release.Release)
+		if err != nil {
+			return err
+		}
+		_, err = r.again(ctx, o, t.Items[0], deployAgain, t.inputs)
+		return err
+	}
+	doc, err := r.Advance(ctx, t.release, t.release.Release)
+	if err == nil && doc.Status == Failed {
+		return r.FailureOf(ctx, t.release, doc)
+	}
+	return err
+}
+
+// FailureOf is the error that tells what failed of a release.
+func (r *Runner) FailureOf(ctx context.Context, pkg ref.Ref, doc Release) error {
+	items, err := r.Items(ctx, pkg, doc)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	hint := ""
+	for _, it := range items {
+		if it.Item.Status == Failed && it.Item.Error != nil {
+			lines = append(lines, it.Key+": "+it.Item.Error.Message)
+			if hint == "" {
+				hint = it.Item.Error.Hint
+			}
+		}
+	}
+	if hint == "" {
+		hint = "mend it, and go on: slipway release retry " + pkg.Path
+	}
+	return release.Failf(hint, "release %s of %s failed\n  %s", releaseName(doc.Number), pkg.Path, strings.Join(lines, "\n  "))
+}
+
+// circle names items that wait for each other, so that none of them can ever run.
+func (s Standing) circle() string {
+	for start := range s.waitsFor {
+		if path := s.follow(start, start, nil); path != nil {
+			slices.Reverse(path)
+			return "these wait for each other: " + strings.Join(append(path, path[0]), " → ")
+		}
+	}
+	return ""
+}
+
+// follow looks for a way over what items wait for back to the first one.
+func (s Standing) follow(from, to string, seen []string) []string {
+	seen = append(seen, from)
+	for _, w := range s.waitsFor[from] {
+		name, _, _ := strings.Cut(w, "#")
+		if name == to {
+			return []string{from}
+		}
+		if _, waits := s.waitsFor[name]; waits && !slices.Contains(seen, name) {
+			if path := s.follow(name, to, seen); path != nil {
+				return append(path, from)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,384 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slipway-dev/slipway/internal/release"
+	"github.com/slipway-dev/slipway/internal/rollout/lang"
+	"github.com/slipway-dev/slipway/internal/rollout/ref"
+	"github.com/slipway-dev/slipway/internal/state"
+)
+
+// errState marks an error of the store: nothing more is begun after it.
+var errState = errors.New("the state can't be written")
+
+// record writes down what runs came to: an item's document, the run's own with
+// its lines, and what is deployed now, as one.
+func (p *phaseRun) record(ctx context.Context, outs []outcome) (err error) {
+	defer func() {
+		if err != nil {
+			p.lost(outs, err)
+		}
+	}()
+	for {
+		changes, err := p.changes(ctx, outs)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errState, err)
+		}
+		versions, err := p.r.Store.Apply(ctx, p.ends(outs), changes...)
+		if errors.Is(err, state.ErrConflict) {
+			if outs, err = p.stillOurs(ctx, outs); err != nil {
+				return err
+			}
+			if len(outs) == 0 {
+				return nil
+			}
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", errState, err)
+		}
+		byRef := map[string]string{}
+		for i, c := range changes {
+			byRef[c.Ref] = versions[i]
+		}
+		for _, out := range outs {
+			p.ended(ctx, out, byRef)
+		}
+		return nil
+	}
+}
+
+// lost tells of results that could not be written down.
+func (p *phaseRun) lost(outs []outcome, err error) {
+	for _, out := range outs {
+		f := p.running[out.entry]
+		if f == nil {
+			continue
+		}
+		delete(p.running, out.entry)
+		f.task.Done("", err)
+		if out.err == nil {
+			p.r.note(out.entry.key + " ended, and that could not be written down: it will run again")
+		}
+	}
+}
+
+// ends is the history's line of results.
+func (p *phaseRun) ends(outs []outcome) string {
+	var parts []string
+	for _, out := range outs[:min(len(outs), 5)] {
+		parts = append(parts, out.entry.key+" "+outcomeWord(out))
+	}
+	if more := len(outs) - len(parts); more > 0 {
+		parts = append(parts, fmt.Sprintf("%d more", more))
+	}
+	return p.o.self.Path + ": " + p.o.self.Release + " " + strings.Join(parts, ", ")
+}
+
+func outcomeWord(out outcome) string {
+	switch {
+	case out.err != nil:
+		return "failed"
+	case out.done == nil:
+		return "waits"
+	case out.entry.mode.down():
+		return "is down"
+	}
+	return "is complete"
+}
+
+// stillOurs leaves the results whose items no other process has taken over.
+func (p *phaseRun) stillOurs(ctx context.Context, outs []outcome) ([]outcome, error) {
+	var ours []outcome
+	for _, out := range outs {
+		e := out.entry
+		doc, version, _, err := read[Item](ctx, p.r.Store, itemDoc(p.o.self, p.o.self.Release, e.key))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errState, err)
+		}
+		if version == e.version {
+			ours = append(ours, out)
+			continue
+		}
+		f := p.running[e]
+		delete(p.running, e)
+		f.task.Done("", errors.New("another process has taken it over"))
+		e.doc, e.version = doc, version
+		p.others = append(p.others, e)
+	}
+	return ours, nil
+}
+
+// changes are the documents that results change.
+func (p *phaseRun) changes(ctx context.Context, outs []outcome) ([]state.Change, error) {
+	var changes []state.Change
+	tags := map[string]bool{}
+	for _, out := range outs {
+		e, f := out.entry, p.running[out.entry]
+		next := p.result(out)
+		name := itemDoc(p.o.self, p.o.self.Release, e.key)
+		run := next
+		run.Claim, run.Recorded = nil, false
+		if next.Status != Waiting && next.Status != Pending { // those go on under the same number
+			changes = append(changes, change(fmt.Sprintf("%s/%d", name, next.Run), run, ""))
+			if lines := out.log.lines(); len(lines.Lines) > 0 {
+				changes = append(changes, change(fmt.Sprintf("%s/%d/logs", name, next.Run), lines, ""))
+			}
+		}
+		changes = append(changes, change(name, next, e.version))
+		if f.claim != "" {
+			changes = append(changes, state.Change{Ref: f.claim, Version: f.claimVersion})
+		}
+		more, err := p.latest(ctx, out, run)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, more...)
+		if out.done != nil && out.err == nil {
+			for _, t := range out.done.Tags {
+				tags[t] = true
+			}
+		}
+		e.claimed = next
+	}
+	if len(tags) == 0 {
+		return changes, nil
+	}
+	return p.tagged(ctx, changes, slices.Sorted(maps.Keys(tags)))
+}
+
+// result is an item's document after its run.
+func (p *phaseRun) result(out outcome) Item {
+	e := out.entry
+	next, now := e.doc, p.r.now()
+	next.Claim, next.Ended = nil, &now
+	switch {
+	case out.err != nil && errors.Is(out.err, context.Canceled):
+		next.Status, next.Ended = Pending, nil
+		next.Error = &Failure{Message: "it was interrupted"}
+	case out.err != nil:
+		next.Status, next.Error, next.Next = Failed, p.r.failure(out.err), nil
+	case out.done == nil:
+		next.Status, next.Next, next.Waits, next.Ended = Waiting, out.next, out.waits, nil
+	default:
+		next.Status, next.Output, next.Next, next.Error, next.Recorded = Complete, out.done.Output, nil, nil, false
+		next.Annotation = out.done.Annotation
+		if next.Annotation == "" {
+			next.Annotation = e.def.Annotation
+		}
+		switch e.mode {
+		case takeDown:
+			next.Status = Removed
+		case takeAway:
+			next.Status = Gone
+		}
+	}
+	if e.def.Kind == ref.Deploy && e.def.Down.Name != "" {
+		next.DownWith = &e.def.Down
+	}
+	return next
+}
+
+// failure is an error as it is kept, without secrets.
+func (r *Runner) failure(err error) *Failure {
+	f := &Failure{Message: r.masks.hide(err.Error()), Hint: r.masks.hide(release.HintOf(err))}
+	var traced *lang.Error
+	if errors.As(err, &traced) {
+		for _, frame := range traced.Backtrace {
+			f.Backtrace = append(f.Backtrace, frame.String())
+		}
+	}
+	return f
+}
+
+// latest changes the document of the last success, which others refer to.
+func (p *phaseRun) latest(ctx context.Context, out outcome, run Item) ([]state.Change, error) {
+	e := out.entry
+	name := latestDoc(p.o.self, e.key)
+	deploy := e.def.Kind == ref.Deploy
+	succeeded := out.done != nil && out.err == nil
+	if !succeeded && !out.down && out.restored == nil && !(deploy && out.err != nil && e.def.OnFailure == "keep" && e.def.Verify.Name != "") || e.def.Fn.Name == "" {
+		return nil, nil
+	}
+	live, version, found, err := read[Item](ctx, p.r.Store, name)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case out.restored != nil:
+		return []state.Change{change(name, *out.restored, version)}, nil
+	case out.down, e.mode.down():
+		if !succeeded && !out.down || !found {
+			return nil, nil
+		}
+		return []state.Change{{Ref: name, Version: version}}, nil
+	case !succeeded:
+		return nil, nil
+	case found && !deploy && numberOf(live.Release) > p.o.doc.Number:
+		return nil, nil // an older release's call, retried
+	}
+	run.Pinned = e.mode == rollBack
+	return []state.Change{change(name, run, version)}, nil
+}
+
+// tagged gives the release tags, and the tags their release.
+func (p *phaseRun) tagged(ctx context.Context, changes []state.Change, tags []string) ([]state.Change, error) {
+	doc, version, _, err := read[Release](ctx, p.r.Store, releaseDoc(p.o.self, p.o.self.Release))
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tags {
+		if !slices.Contains(doc.Tags, t) {
+			doc.Tags = append(doc.Tags, t)
+		}
+		name := packageDoc(p.o.self) + t
+		old, err := p.r.Store.Get(ctx, name)
+		if err != nil && !errors.Is(err, state.ErrNotFound) {
+			return nil, err
+		}
+		changes = append(changes, change(name, pointer{Release: p.o.self.Release}, old.Version))
+	}
+	return append(changes, change(releaseDoc(p.o.self, p.o.self.Release), doc, version)), nil
+}
+
+// ended brings the phase up to date with what was written.
+func (p *phaseRun) ended(ctx context.Context, out outcome, versions map[string]string) {
+	e, f := out.entry, p.running[out.entry]
+	delete(p.running, e)
+	e.doc, e.version = e.claimed, versions[itemDoc(p.o.self, p.o.self.Release, e.key)]
+	if v, ok := versions[releaseDoc(p.o.self, p.o.self.Release)]; ok {
+		p.o.version = v
+		p.o.doc.Tags = appendNew(p.o.doc.Tags, out.done)
+	}
+	switch {
+	case out.err != nil:
+		f.task.Done("", errors.New(e.doc.Error.Message))
+		p.r.deployment(ctx, p.o, e, "failure", e.doc.Error.Message)
+	case out.done == nil:
+		e.waits = out.waits
+		p.todo = append(p.todo, e)
+		f.task.Done("waits for "+out.waits[0].String(), nil)
+	default:
+		f.task.Done(p.told(e), nil)
+		switch e.mode {
+		case takeDown, takeAway:
+			p.r.deployment(ctx, p.o, e, "inactive", "")
+		default:
+			p.r.deployment(ctx, p.o, e, "success", "")
+		}
+	}
+}
+
+func appendNew(tags []string, done *lang.Done) []string {
+	if done == nil {
+		return tags
+	}
+	for _, t := range done.Tags {
+		if !slices.Contains(tags, t) {
+			tags = append(tags, t)
+		}
+	}
+	return tags
+}
+
+// told is an item's outputs in a few words.
+func (p *phaseRun) told(e *entry) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(e.doc.Output)) {
+		parts = append(parts, name+"="+clippedTo(p.r.masks.hide(strings.Trim(string(e.doc.Output[name]), `"`)), 60))
+	}
+	return strings.Join(parts, " ")
+}
+
+func clippedTo(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
+
+// recordStep writes down that a chain goes on, so that a run that is stopped goes
+// on there too.
+func (p *phaseRun) recordStep(ctx context.Context, s stepped) error {
+	e := s.entry
+	next := e.doc
+	done := e.def.Fn.Name
+	if next.Next != nil {
+		done = next.Next.Function.Name
+	}
+	next.Steps = append(slices.Clone(next.Steps), done)
+	next.Next = &s.step
+	if e.mode != carryOut {
+		return nil // its item stands for what the release itself came to
+	}
+	versions, err := p.r.Store.Apply(ctx, p.o.self.Path+": "+p.o.self.Release+" "+e.key+" goes on with "+s.step.Function.Name,
+		change(itemDoc(p.o.self, p.o.self.Release, e.key), next, e.version))
+	if err != nil {
+		return fmt.Errorf("write down that it goes on with %s: %w", s.step.Function.Name, err)
+	}
+	e.doc, e.version = next, versions[0]
+	return nil
+}
+
+// renew makes the claims of what runs count on.
+func (p *phaseRun) renew(ctx context.Context) error {
+	if len(p.running) == 0 {
+		return nil
+	}
+	now := p.r.now()
+	claim := p.r.Owner.claim(now.Add(p.r.lease()))
+	var changes []state.Change
+	var entries []*entry
+	for e, f := range p.running {
+		if now.Sub(f.started) < p.r.lease()/4 {
+			continue
+		}
+		next := e.doc
+		next.Claim = claim
+		e.claimed = next
+		entries = append(entries, e)
+		changes = append(changes, change(itemDoc(p.o.self, p.o.self.Release, e.key), next, e.version))
+		if f.claim != "" {
+			changes = append(changes, change(f.claim, claim, f.claimVersion))
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	versions, err := p.r.Store.Apply(ctx, p.o.self.Path+": "+p.o.self.Release+" goes on", changes...)
+	if err != nil {
+		// The claims count for a while yet; the end of the run will tell.
+		p.r.note("the claim of what runs could not be renewed: " + err.Error())
+		return nil
+	}
+	at := 0
+	for _, e := range entries {
+		e.doc, e.version = e.claimed, versions[at]
+		at++
+		if f := p.running[e]; f.claim != "" {
+			f.claimVersion = versions[at]
+			at++
+		}
+	}
+	return nil
+}
+
+// deployment tells the forge of a deploy, where there is one that listens.
+func (r *Runner) deployment(ctx context.Context, o *opened, e *entry, to, why string) {
+	if r.Deployments == nil || e.def.Kind != ref.Deploy {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
+	err := r.Deployments.Deployment(ctx, Deployment{Package: o.self, Commit: o.doc.Commit, Environment: e.def.Name, State: to, Description: why})
+	if err != nil {
+		r.note("the forge was not told of the deploy to " + e.def.Name + ": " + err.Error())
+	}
+}
