@@ -88,7 +88,7 @@ func (l *Ledger) change(ctx context.Context, what string, id int64, do func(ctx 
 	return nil
 }
 
-// Hold is a repository's lane Releases being held.
+// Hold is a repository's lanes Releases and Rollouts being held.
 type Hold struct {
 	Forge      string    `json:"forge"`
 	Repository string    `json:"repository"`
@@ -97,7 +97,7 @@ type Hold struct {
 	Since      time.Time `json:"since"`
 }
 
-// Hold has nothing of the repository's lane Releases begin until Unhold; what
+// Hold has nothing of the repository's lanes Releases and Rollouts begin until Unhold; what
 // runs goes on. A second hold replaces the first.
 func (l *Ledger) Hold(ctx context.Context, forge, repository, actor, reason string) error {
 	return l.setHold(ctx, "hold", AuditEntry{Actor: actor, Forge: forge, Repository: repository, Outcome: "held", Detail: reason},

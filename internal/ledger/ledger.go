@@ -45,6 +45,7 @@ type Lane string
 const (
 	Releases Lane = "release"
 	Commands Lane = "command"
+	Rollouts Lane = "rollout"
 )
 
 // NewOperation is a piece of work that somebody asked for.

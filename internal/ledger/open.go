@@ -28,7 +28,7 @@ type Options struct {
 	// Replica names this process in the database; it is made unique.
 	Replica string
 
-	Workers         int // operations of the lane Releases at once, over all repositories; 0 is 2
+	Workers         int // operations of the lane Releases at once, over all repositories, and as many of Rollouts; 0 is 2
 	CommandWorkers  int // operations of other lanes at once; 0 is 4
 	DeliveryWorkers int // deliveries at once; 0 is 32
 	// Lease is how long a process that is gone keeps its operations; a living one
@@ -112,6 +112,7 @@ func (l *Ledger) prepare(ctx context.Context) error {
 		c.workers = l.workers()
 		c.sizes = map[string]int{
 			deliveryQueue: l.options.DeliveryWorkers, releaseQueue: l.options.Workers,
+			rolloutQueue: l.options.Workers,
 			commandQueue: l.options.CommandWorkers, reconcileQueue: 2,
 		}
 	}

@@ -53,7 +53,7 @@ func (l *Ledger) begin(ctx context.Context, job operationJob, row *rivertype.Job
 		}
 		got, err := selectOperations(ctx, t, `UPDATE slipway_operations
 			SET state = 'running', ready = 0, attempt = attempt + 1, started = $3, next_try = 0, owner = $4, lease_until = `+l.db.dialect().now+` + $5
-			WHERE id = $1 AND attempt = $2 AND state = 'queued' AND ready = 1 AND NOT (lane = 'release' AND EXISTS (
+			WHERE id = $1 AND attempt = $2 AND state = 'queued' AND ready = 1 AND NOT (lane <> 'command' AND EXISTS (
 				SELECT 1 FROM slipway_holds h WHERE h.forge = slipway_operations.forge AND h.repository = slipway_operations.repository))
 			RETURNING `+operationColumns, job.ID, job.Attempt, micros(time.Now()), l.owner, l.options.Lease.Microseconds())
 		if err != nil {

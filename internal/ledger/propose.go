@@ -168,7 +168,7 @@ func (op NewOperation) check() error {
 	switch {
 	case op.Identity == "":
 		return errors.New("an operation needs an identity")
-	case op.Lane != Releases && op.Lane != Commands:
+	case op.Lane != Releases && op.Lane != Commands && op.Lane != Rollouts:
 		return fmt.Errorf("there is no lane %q for operations", op.Lane)
 	}
 	return nil
@@ -179,7 +179,7 @@ func (op NewOperation) check() error {
 // changed which one that is, under the repository's lock.
 func (l *Ledger) advance(ctx context.Context, t *tx, r repositoryOf) error {
 	var jobs []river.JobArgs
-	for _, lane := range []Lane{Releases, Commands} {
+	for _, lane := range []Lane{Releases, Commands, Rollouts} {
 		// The next is the oldest, by the delivery that asked. While an older
 		// delivery is yet to be looked at for the first time, it may ask for
 		// something that comes before.
@@ -189,7 +189,7 @@ func (l *Ledger) advance(ctx context.Context, t *tx, r repositoryOf) error {
 			WHERE o.forge = $1 AND o.repository = $2 AND o.lane = $3 AND o.state = 'queued'
 			AND NOT EXISTS (SELECT 1 FROM slipway_operations b
 				WHERE b.forge = $1 AND b.repository = $2 AND b.lane = $3 AND (b.state = 'running' OR b.ready = 1))
-			AND NOT ($3 = 'release' AND EXISTS (SELECT 1 FROM slipway_holds h WHERE h.forge = $1 AND h.repository = $2))
+			AND NOT ($3 <> 'command' AND EXISTS (SELECT 1 FROM slipway_holds h WHERE h.forge = $1 AND h.repository = $2))
 			AND NOT EXISTS (SELECT 1 FROM slipway_deliveries d
 				WHERE d.forge = $1 AND d.repository = $2 AND d.outcome = 'pending' AND d.tries = 0 AND d.id < o.delivery)
 			ORDER BY o.delivery, o.id LIMIT 1) RETURNING id, attempt`, r.forge, r.repository, string(lane))

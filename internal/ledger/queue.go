@@ -43,6 +43,7 @@ const (
 	deliveryQueue  = "slipway_deliveries"
 	releaseQueue   = "slipway_releases"
 	commandQueue   = "slipway_commands"
+	rolloutQueue   = "slipway_rollouts"
 	reconcileQueue = "slipway_reconciles"
 )
 
@@ -53,10 +54,14 @@ func (j operationJob) InsertOpts() river.InsertOpts {
 func (reconcileJob) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: reconcileQueue} }
 
 func queueOf(lane Lane) string {
-	if lane == Releases {
+	switch lane {
+	case Releases:
 		return releaseQueue
+	case Rollouts:
+		return rolloutQueue
+	default:
+		return commandQueue
 	}
-	return commandQueue
 }
 
 // maxAttempts is how often a job is tried that ends in an error: with a minute

@@ -78,8 +78,7 @@ type Item struct {
 	Recorded bool `json:"recorded,omitempty"`
 	// Pinned is set on what a rollback deployed: it does not follow its inputs
 	// until a release deploys again.
-	Pinned bool   `json:"pinned,omitempty"`
-	Claim  *Claim `json:"claim,omitempty"`
+	Pinned bool `json:"pinned,omitempty"`
 }
 
 // Step is a function that a chain goes on with.
@@ -103,17 +102,6 @@ type Failure struct {
 	Message   string   `json:"message"`
 	Hint      string   `json:"hint,omitempty"`
 	Backtrace []string `json:"backtrace,omitempty"` // innermost last
-}
-
-// Claim says who runs an item. It counts until its time, unless its process is
-// known to have ended.
-type Claim struct {
-	Owner   string    `json:"owner"`          // one of each process
-	Host    string    `json:"host,omitempty"` // a running kernel and its process numbers
-	PID     int       `json:"pid,omitempty"`
-	Job     string    `json:"job,omitempty"`     // a workflow's run and job
-	Attempt int       `json:"attempt,omitempty"` // of that job, from 1
-	Until   time.Time `json:"until"`
 }
 
 // Logs is the document …/build/1/logs.

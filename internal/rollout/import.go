@@ -161,11 +161,11 @@ func (r *Runner) importItem(docs map[string]any, doc *Release, pkg ref.Ref, rel 
 				return fmt.Errorf("the log of %s/%d: %w", name, run.Number, err)
 			}
 			if len(lines) > 0 {
-				docs[fmt.Sprintf("%s/%d/logs", name, run.Number)] = Logs{Lines: lines}
+				docs[runDoc(name, run.Number)+"@logs"] = Logs{Lines: lines}
 			}
 		}
 		if item.Status != Pending {
-			docs[fmt.Sprintf("%s/%d", name, run.Number)] = item
+			docs[runDoc(name, run.Number)] = item
 		}
 	}
 	if it.Output != nil && item.Status == Complete {

@@ -21,6 +21,7 @@ type resolver struct {
 	self  ref.Ref   // the package, and the release that the references are read in
 	since time.Time // when the phase before was complete, for a soak
 	docs  map[string]json.RawMessage
+	looks bool // it is only looked what could be done: nothing is written
 }
 
 func (r *Runner) resolver(self ref.Ref, since time.Time) *resolver {
@@ -79,6 +80,9 @@ func (l *resolver) ref(ctx context.Context, to ref.Ref) (json.RawMessage, *Wait,
 		return nil, wait, nil
 	}
 	value, err := l.read(ctx, doc)
+	if err == nil && value == nil && to.Kind == ref.Release {
+		value, err = l.shipped(ctx, doc, wait)
+	}
 	if err != nil || value == nil {
 		return nil, wait, err
 	}
@@ -131,15 +135,15 @@ func (l *resolver) document(ctx context.Context, to ref.Ref) (string, error) {
 	to.Fragment = ""
 	switch {
 	case to.Global:
-		return to.Document(), nil
+		return DocumentOf(to), nil
 	case !to.Versioned:
 		to.Versioned, to.Release = true, l.self.Release
-		return to.Document(), nil
+		return DocumentOf(to), nil
 	case to.Release == "" && (to.Kind == ref.Call || to.Kind == ref.Deploy || to.Kind == ref.Custom || to.Kind == ref.Commit):
-		return to.Document(), nil
+		return DocumentOf(to), nil
 	}
 	if _, ok := ref.Number(to.Release); ok {
-		return to.Document(), nil
+		return DocumentOf(to), nil
 	}
 	name, err := l.r.releaseNamed(ctx, to, to.Release)
 	if release.KindOf(err) == release.Invalid {
@@ -149,7 +153,7 @@ func (l *resolver) document(ctx context.Context, to ref.Ref) (string, error) {
 		return "", err
 	}
 	to.Release = name
-	return to.Document(), nil
+	return DocumentOf(to), nil
 }
 
 func (l *resolver) read(ctx context.Context, doc string) (json.RawMessage, error) {

@@ -86,11 +86,11 @@ func checkWish(to ref.Ref, value json.RawMessage) error {
 // Wishes are the intents that have not been brought about, by name.
 func (r *Runner) Wishes(ctx context.Context) ([]Wish, error) {
 	var all []Wish
-	for e, err := range r.Store.Scan(ctx, intents) {
+	for e, err := range r.Store.Scan(ctx, strings.TrimSuffix(intents, "/")) {
 		if err != nil {
 			return nil, err
 		}
-		to, err := ref.Parse(strings.TrimPrefix(e.Ref, intents+"/"))
+		to, err := ref.Parse(strings.TrimPrefix(e.Ref, intents))
 		if err != nil {
 			return nil, fmt.Errorf("read the intent %s: %w", e.Ref, err)
 		}

@@ -171,9 +171,9 @@ func checkAll(t *testing.T, w *world, s state.Store) {
 	if doc, _, err := r.FindRelease(t.Context(), pkg("release.ocu.star"), "1.0.0"); err != nil || doc.Number != 1 || doc.Status != rollout.Complete {
 		t.Errorf("the release by its tag: %+v, %v", doc, err)
 	}
-	left, err := s.List(t.Context(), "claims")
-	if err != nil || len(left) > 0 {
-		t.Errorf("claims are left: %v, %v", left, err)
+	d, err := s.Get(t.Context(), "claims/example.com/acme/app/-/release.ocu.star")
+	if err != nil || strings.Contains(string(d.Value), "owner") {
+		t.Errorf("claims are left: %s, %v", d.Value, err)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/slipway-dev/slipway/internal/release"
@@ -29,7 +28,7 @@ func (r *Runner) Deployed(ctx context.Context) ([]Deployed, error) {
 	var all []Deployed
 	for _, name := range names {
 		pkg, env, ok := strings.Cut(name, "/@/"+string(ref.Deploy)+"/")
-		if !ok || strings.Contains(env, "/") || strings.HasPrefix(name, intents+"/") {
+		if !ok || strings.Contains(env, "/") || strings.HasPrefix(name, intents) {
 			continue
 		}
 		of, err := ref.Parse(pkg)
@@ -92,6 +91,10 @@ type Shown struct {
 // Items lists the items of a release as they were recorded, in the order of its
 // phases.
 func (r *Runner) Items(ctx context.Context, pkg ref.Ref, doc Release) ([]Shown, error) {
+	c, _, err := r.readClaims(ctx, pkg)
+	if err != nil {
+		return nil, err
+	}
 	var all []Shown
 	for _, ph := range doc.Phases {
 		for _, key := range ph.Items {
@@ -102,6 +105,11 @@ func (r *Runner) Items(ctx context.Context, pkg ref.Ref, doc Release) ([]Shown, 
 			if !found {
 				it.Status = Pending
 			}
+			if claim, ok := c.Items[releaseName(doc.Number)+"/"+key]; ok && (claim.Owner == r.Owner.ID || r.Owner.counts(claim, r.now())) {
+				it.Status, it.Started, it.Ended = Running, &claim.Since, nil
+			} else if it.Status == Running {
+				it.Status = Pending // its process was stopped
+			}
 			all = append(all, Shown{key, it})
 		}
 	}
@@ -110,21 +118,19 @@ func (r *Runner) Items(ctx context.Context, pkg ref.Ref, doc Release) ([]Shown, 
 
 // RunLogs are the lines of an item's run; run 0 is the newest that has any.
 func (r *Runner) RunLogs(ctx context.Context, pkg ref.Ref, name, key string, run int) (Logs, int, error) {
-	prefix := itemDoc(pkg, name, key)
-	if run == 0 {
-		names, err := r.Store.List(ctx, prefix)
-		if err != nil {
-			return Logs{}, 0, err
-		}
-		for _, n := range names {
-			part, ok := strings.CutSuffix(strings.TrimPrefix(n, prefix+"/"), "/logs")
-			if i, err := strconv.Atoi(part); ok && err == nil {
-				run = max(run, i)
-			}
+	item := itemDoc(pkg, name, key)
+	if run > 0 {
+		l, _, _, err := read[Logs](ctx, r.Store, runDoc(item, run)+"@logs")
+		return l, run, err
+	}
+	it, _, _, err := read[Item](ctx, r.Store, item)
+	for run = it.Run; err == nil && run > 0; run-- {
+		l, _, found, err := read[Logs](ctx, r.Store, runDoc(item, run)+"@logs")
+		if err != nil || found {
+			return l, run, err
 		}
 	}
-	l, _, _, err := read[Logs](ctx, r.Store, prefix+"/"+strconv.Itoa(run)+"/logs")
-	return l, run, err
+	return Logs{}, it.Run, err
 }
 
 // Value gives the document of a reference, or the part that it names. An intent
@@ -174,15 +180,12 @@ func (r *Runner) value(ctx context.Context, to ref.Ref) (json.RawMessage, error)
 // Match lists the references that a pattern fits, sorted.
 func (r *Runner) Match(ctx context.Context, pattern ref.Pattern) ([]string, error) {
 	var all []string
-	for _, prefix := range []string{pattern.Prefix(), strings.TrimSuffix(intents+"/"+pattern.Prefix(), "/")} {
+	for _, prefix := range prefixes(pattern.Prefix()) {
 		names, err := r.Store.List(ctx, prefix)
 		if err != nil {
 			return nil, err
 		}
 		for _, n := range names {
-			if prefix == "" && strings.HasPrefix(n, intents+"/") {
-				continue
-			}
 			if doc, ok := RefOfDocument(n); ok && pattern.Match(doc) {
 				all = append(all, doc)
 			}
@@ -190,6 +193,19 @@ func (r *Runner) Match(ctx context.Context, pattern ref.Pattern) ([]string, erro
 	}
 	slices.Sort(all)
 	return slices.Compact(all), nil
+}
+
+// prefixes are where documents may lie whose references begin with a prefix.
+func prefixes(prefix string) []string {
+	if prefix == "" {
+		return []string{""}
+	}
+	segments := strings.Split(prefix, "/")
+	i := slices.IndexFunc(segments, func(s string) bool { return strings.HasPrefix(s, "@") })
+	if i < 0 {
+		i = len(segments) - 1
+	}
+	return []string{prefix, intents + prefix, runs + strings.Join(segments[:i+1], "/")}
 }
 
 func notThere(to ref.Ref) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/progress"
+	"github.com/slipway-dev/slipway/internal/release"
 )
 
 // What is kept of a run's lines: the first ones and the last ones.
@@ -60,6 +61,14 @@ func (m *masks) hide(text string) string {
 		text = strings.ReplaceAll(text, s, "***")
 	}
 	return text
+}
+
+// in hides secrets in an error.
+func (m *masks) in(err error) error {
+	if text := err.Error(); m.hide(text) != text {
+		return &release.Error{Kind: release.KindOf(err), Message: m.hide(text), Hint: m.hide(release.HintOf(err))}
+	}
+	return err
 }
 
 // shows says whether a value holds a secret.

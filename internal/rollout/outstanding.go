@@ -57,6 +57,8 @@ type Scope struct {
 	Commit  string
 	// Rounds bounds how often one deploy may run in one Continue; 0 for 5.
 	Rounds int
+	// Skip leaves a release out that nothing is to be done of; nil for none.
+	Skip func(release ref.Ref) bool
 }
 
 // Outstanding says what can be done now. Nothing is changed.
@@ -107,6 +109,9 @@ func (r *Runner) outstandingOf(ctx context.Context, pkg ref.Ref, in Scope, s *St
 			continue
 		}
 		name := releaseName(doc.Number)
+		if in.Skip != nil && in.Skip(pkg.InRelease(name)) {
+			continue
+		}
 		if pkg.Repo != r.Repo {
 			if doc.Status != Complete && doc.Status != Failed {
 				s.Elsewhere = append(s.Elsewhere, Elsewhere{pkg.InRelease(name), doc.Commit})
@@ -138,6 +143,7 @@ func (r *Runner) canGoOn(ctx context.Context, o *opened, s *Standing) error {
 	since := o.doc.Created
 	for i, entries := range o.phases {
 		l := r.resolver(o.self, since)
+		l.looks = true
 		var can []string
 		ended := true
 		p := &phaseRun{r: r, o: o}
@@ -149,7 +155,7 @@ func (r *Runner) canGoOn(ctx context.Context, o *opened, s *Standing) error {
 				continue
 			}
 			ended = false
-			if e.doc.Status == Failed || r.Owner.counts(e.doc.Claim, r.now()) {
+			if e.doc.Status == Failed || r.Owner.counts(o.claims.Items[p.claimKey(e)], r.now()) {
 				continue
 			}
 			ready, err := p.prepare(ctx, l, e)
@@ -215,7 +221,7 @@ func (r *Runner) changedDeploys(ctx context.Context, pkg ref.Ref, in Scope, s *S
 		}
 		key := strings.TrimPrefix(d.Ref, packageDoc(pkg)+"/")
 		e, err := o.entry(key)
-		if err != nil || r.Owner.counts(e.doc.Claim, r.now()) {
+		if err != nil || o.claims.deploying(r.Owner, key, r.now()) {
 			continue
 		}
 		why, values, err := r.changed(ctx, o, e, live)
@@ -234,6 +240,7 @@ func (r *Runner) changedDeploys(ctx context.Context, pkg ref.Ref, in Scope, s *S
 // itself does not count: it would never end.
 func (r *Runner) changed(ctx context.Context, o *opened, e *entry, live Item) (why string, values map[string]json.RawMessage, err error) {
 	l := r.resolver(o.self, time.Time{})
+	l.looks = true
 	values = map[string]json.RawMessage{}
 	for name, in := range e.def.Inputs {
 		if in.Ref != nil && in.Ref.Kind == ref.Deploy && in.Ref.Name == e.def.Name && in.Ref.Package() == o.self.Package() || in.Gate != nil {

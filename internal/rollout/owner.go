@@ -37,14 +37,14 @@ func NewOwner(getenv func(string) string) Owner {
 	return o
 }
 
-func (o Owner) claim(until time.Time) *Claim {
-	return &Claim{Owner: o.ID, Host: o.Host, PID: o.PID, Job: o.Job, Attempt: o.Attempt, Until: until}
+func (o Owner) claim(since, until time.Time) Claim {
+	return Claim{Owner: o.ID, Host: o.Host, PID: o.PID, Job: o.Job, Attempt: o.Attempt, Since: since, Until: until}
 }
 
-// counts says whether a claim keeps others from an item now.
-func (o Owner) counts(c *Claim, now time.Time) bool {
+// counts says whether a claim keeps this process from an item now.
+func (o Owner) counts(c Claim, now time.Time) bool {
 	switch {
-	case c == nil || c.Owner == o.ID:
+	case c.Owner == "" || c.Owner == o.ID:
 		return false
 	case c.Job != "" && c.Job == o.Job && c.Attempt < o.Attempt:
 		return false

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/progress"
-	"github.com/slipway-dev/slipway/internal/release"
 	"github.com/slipway-dev/slipway/internal/rollout/ref"
 	"github.com/slipway-dev/slipway/internal/state"
 )
@@ -42,14 +42,19 @@ type phaseRun struct {
 	running map[*entry]*flight
 	results chan outcome
 	steps   chan stepped
+	stopped bool // nothing more is begun
+	// work ends what runs when it is cancelled; only loop sets it, and what it
+	// starts outlives no loop.
+	work context.Context //nolint:containedctx // begin is called under contexts that outlive it
+
+	claims        claims // as this process knows them
+	claimsVersion string
 }
 
 // flight is an item that runs.
 type flight struct {
-	task         progress.Task
-	claim        string // name of the deploy's claim document, or empty
-	claimVersion string
-	started      time.Time
+	task    progress.Task
+	started time.Time
 }
 
 // stepped asks for a chain's step to be written down.
@@ -76,23 +81,22 @@ func (r *Runner) phase(ctx context.Context, o *opened, index int, since time.Tim
 	return !slices.ContainsFunc(entries, func(e *entry) bool { return !e.doc.Status.ended() }), nil
 }
 
-// do does items at once, as far as that goes.
+// do does items at once, as far as that goes. What it came to is in the entries.
 func (r *Runner) do(ctx context.Context, o *opened, name string, most int, since time.Time, todo []*entry) error {
-	p := &phaseRun{r: r, o: o, since: since, todo: todo, limit: r.parallel(), running: map[*entry]*flight{},
-		results: make(chan outcome, len(todo)), steps: make(chan stepped)}
-	for _, limit := range []int{o.pkg.MaxParallel, most} {
-		if limit > 0 {
-			p.limit = min(p.limit, limit)
-		}
-	}
-	if most > 0 && o.pkg.MaxParallel == 0 {
-		p.limit = most
+	p := &phaseRun{r: r, o: o, since: since, todo: slices.Clone(todo), limit: r.parallel(), running: map[*entry]*flight{},
+		results: make(chan outcome, len(todo)), steps: make(chan stepped), claims: o.claims, claimsVersion: o.claimsVersion}
+	switch {
+	case o.pkg.MaxParallel > 0 && most > 0:
+		p.limit = min(most, o.pkg.MaxParallel)
+	case o.pkg.MaxParallel > 0 || most > 0:
+		p.limit = max(most, o.pkg.MaxParallel)
 	}
 	if name == "" {
 		name = todo[0].def.Name
 	}
 	p.stage = r.Progress.Stage(name)
 	err := p.loop(ctx)
+	o.claims, o.claimsVersion = p.claims, p.claimsVersion
 	told := err
 	if told == nil && slices.ContainsFunc(todo, func(e *entry) bool { return e.doc.Status == Failed }) {
 		told = errors.New("failed")
@@ -103,7 +107,7 @@ func (r *Runner) do(ctx context.Context, o *opened, name string, most int, since
 
 func (p *phaseRun) summary() string {
 	if n := len(p.todo); n > 0 {
-		return fmt.Sprintf("%d of it waiting", n)
+		return fmt.Sprintf("%d waiting", n)
 	}
 	return ""
 }
@@ -111,48 +115,51 @@ func (p *phaseRun) summary() string {
 func (p *phaseRun) loop(ctx context.Context) error {
 	beat := time.NewTicker(p.r.lease() / 3)
 	defer beat.Stop()
+	// What has begun is recorded also when the work is to stop.
+	lasting := context.WithoutCancel(ctx)
+	p.work = ctx
 	look := true
 	for {
-		if look && ctx.Err() == nil {
+		if ctx.Err() != nil {
+			p.stopped = true
+		}
+		if look && !p.stopped {
 			if err := p.look(ctx); err != nil {
-				return p.drain(ctx, err)
+				return p.drain(lasting, err)
 			}
 		}
-		if ctx.Err() == nil {
-			if err := p.start(ctx); err != nil {
-				return p.drain(ctx, err)
+		if !p.stopped && len(p.running) == 0 && len(p.ready) > 0 {
+			if err := p.cycle(ctx, nil); err != nil {
+				return p.drain(lasting, err)
 			}
 		}
-		if len(p.running) == 0 && len(p.others) == 0 && len(p.ready) == 0 {
-			return ctx.Err()
-		}
-		if len(p.running) == 0 && ctx.Err() != nil {
+		if len(p.running) == 0 && (p.stopped || len(p.others) == 0 && len(p.ready) == 0) {
 			return ctx.Err()
 		}
 		var poll <-chan time.Time
-		if len(p.others) > 0 || len(p.ready) > 0 && len(p.running) == 0 {
+		if len(p.others) > 0 && !p.stopped {
 			poll = time.After(p.r.poll())
 		}
-		look = false
-		var err error
 		stop := ctx.Done()
-		if ctx.Err() != nil {
+		if p.stopped {
 			stop = nil // what runs ends by itself now
 		}
+		var err error
+		look = false
 		select {
 		case out := <-p.results:
-			err = p.record(context.WithoutCancel(ctx), append([]outcome{out}, p.finished()...))
+			err = p.cycle(lasting, append([]outcome{out}, p.finished()...))
 			look = len(p.ready) == 0
 		case s := <-p.steps:
-			s.reply <- p.recordStep(context.WithoutCancel(ctx), s)
+			s.reply <- p.recordStep(lasting, s)
 		case <-beat.C:
-			err = p.renew(context.WithoutCancel(ctx))
+			err = p.renew(lasting)
 		case <-poll:
 			look = true
 		case <-stop:
 		}
 		if err != nil {
-			return p.drain(ctx, err)
+			return p.drain(lasting, err)
 		}
 	}
 }
@@ -169,12 +176,13 @@ func (p *phaseRun) finished() (outs []outcome) {
 	}
 }
 
-// drain lets what runs end, after an error of the state, and tries to record it.
+// drain lets what runs end, after an error, and tries to record it.
 func (p *phaseRun) drain(ctx context.Context, err error) error {
+	p.stopped = true
 	for len(p.running) > 0 {
 		select {
 		case out := <-p.results:
-			_ = p.record(context.WithoutCancel(ctx), []outcome{out}) // the first error is the one to tell
+			_ = p.cycle(ctx, []outcome{out}) // the first error is the one to tell
 		case s := <-p.steps:
 			s.reply <- err
 		}
@@ -184,58 +192,54 @@ func (p *phaseRun) drain(ctx context.Context, err error) error {
 
 // look sorts what is to do into what can begin, what waits, and what others do.
 func (p *phaseRun) look(ctx context.Context) error {
-	if err := p.lookAtOthers(ctx); err != nil {
-		return err
+	if err := p.refresh(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errState, err)
 	}
+	candidates := slices.Concat(p.todo, p.others)
+	p.todo, p.others = nil, nil
 	resolver := p.r.resolver(p.o.self, p.since)
-	var waiting []*entry
-	for _, e := range p.todo {
-		if p.r.Owner.counts(e.doc.Claim, p.r.now()) {
+	now := p.r.now()
+	for i, e := range candidates {
+		if e.mode == carryOut && (e.doc.Status.ended() || e.doc.Status == Failed) {
+			continue // another process did it
+		}
+		if p.r.Owner.counts(p.claims.Items[p.claimKey(e)], now) || e.def.Kind == ref.Deploy && p.claims.deploying(p.r.Owner, e.key, now) {
 			p.others = append(p.others, e)
 			continue
 		}
 		ready, err := p.prepare(ctx, resolver, e)
 		switch {
-		case err != nil && ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil && release.KindOf(err) == release.Failed && !errors.Is(err, errState):
+		case err != nil && (ctx.Err() != nil || errors.Is(err, errState)):
+			p.todo = append(p.todo, candidates[i:]...)
+			return err
+		case err != nil:
 			if err := p.fail(ctx, e, err); err != nil {
 				return err
 			}
-		case err != nil:
-			return err
 		case ready:
 			p.ready = append(p.ready, e)
 		default:
-			waiting = append(waiting, e)
+			p.todo = append(p.todo, e)
 		}
 	}
-	p.todo = waiting
 	return p.recordWaits(ctx)
 }
 
 // prepare finds an item's inputs; ready is false when it has to wait.
 func (p *phaseRun) prepare(ctx context.Context, l *resolver, e *entry) (ready bool, err error) {
+	e.inputs, e.waits = e.doc.Inputs, nil
 	switch {
 	case e.given != nil:
 		e.inputs = e.given
-	case e.doc.Recorded && e.doc.Inputs != nil, e.doc.Next != nil:
-		e.inputs = e.doc.Inputs
-		if e.doc.Next != nil {
-			var waits []Wait
-			if _, waits, err = l.all(ctx, e.doc.Next.Inputs); err != nil {
-				return false, err
-			}
-			e.waits = waits
-			return len(waits) == 0, nil
-		}
+	case e.mode == carryOut && e.doc.Next != nil:
+		_, e.waits, err = l.all(ctx, e.doc.Next.Inputs)
+	case e.doc.Recorded && e.doc.Inputs != nil:
 	default:
 		e.inputs, e.waits, err = l.all(ctx, e.def.Inputs)
-		if err != nil || len(e.waits) > 0 {
-			return false, err
-		}
 	}
-	e.waits = nil
+	if err != nil || len(e.waits) > 0 {
+		return false, err
+	}
 	if e.def.Kind == ref.Deploy && (e.mode == carryOut || e.mode == deployAgain) {
 		if w := p.r.frozen(ctx, p.o, e.def.Name); w != nil {
 			e.waits = []Wait{*w}
@@ -244,180 +248,27 @@ func (p *phaseRun) prepare(ctx context.Context, l *resolver, e *entry) (ready bo
 	return len(e.waits) == 0, nil
 }
 
-// lookAtOthers reads what other processes have come to.
-func (p *phaseRun) lookAtOthers(ctx context.Context) error {
-	others := p.others
-	p.others = nil
-	for _, e := range others {
-		if err := p.reload(ctx, e); err != nil {
-			return err
-		}
-		if !e.doc.Status.ended() && e.doc.Status != Failed {
-			p.todo = append(p.todo, e)
-		}
-	}
-	return nil
-}
-
-func (p *phaseRun) reload(ctx context.Context, e *entry) error {
-	doc, version, found, err := read[Item](ctx, p.r.Store, itemDoc(p.o.self, p.o.self.Release, e.key))
-	if err != nil {
-		return err
-	}
-	if !found {
-		doc = Item{Status: Pending}
-	}
-	e.doc, e.version = doc, version
-	return nil
-}
-
-// start claims items and begins to run them, as many as may run at once.
-func (p *phaseRun) start(ctx context.Context) error {
-	for len(p.ready) > 0 && len(p.running) < p.limit {
-		n := min(len(p.ready), p.limit-len(p.running))
-		batch := p.ready[:n]
-		p.ready = p.ready[n:]
-		if err := p.claim(ctx, batch); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// claim takes items for this process. Where another was faster, the items are
-// looked at again one by one.
-func (p *phaseRun) claim(ctx context.Context, batch []*entry) error {
-	now := p.r.now()
-	claim := p.r.Owner.claim(now.Add(p.r.lease()))
-	var changes []state.Change
-	var taken []*entry
-	var claims []string
-	for _, e := range batch {
-		doc, ok, err := p.mayDeploy(ctx, e)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
-		next := e.doc
-		next.Release, next.Commit = p.o.self.String(), p.o.doc.Commit
-		if next.Next == nil || e.mode != carryOut {
-			next.Run, next.Steps, next.Next = next.Run+1, nil, nil
-		}
-		next.Status, next.Inputs, next.Claim, next.Started = Running, e.inputs, claim, &now
-		next.Waits, next.Error, next.Ended, next.Output = nil, nil, nil, nil
-		next.Down = e.mode.down()
-		if e.doc.Next != nil && e.mode == carryOut {
-			next.Inputs = e.doc.Inputs
-		}
-		e.claimed = next
-		changes = append(changes, change(itemDoc(p.o.self, p.o.self.Release, e.key), next, e.version))
-		if doc.name != "" {
-			changes = append(changes, change(doc.name, claim, doc.version))
-		}
-		taken, claims = append(taken, e), append(claims, doc.name)
-	}
-	if len(taken) == 0 {
-		return nil
-	}
-	versions, err := p.r.Store.Apply(ctx, p.history(taken, "begins", "begin"), changes...)
-	if errors.Is(err, state.ErrConflict) {
-		return p.claimAgain(ctx, taken)
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", errState, err)
-	}
-	at := 0
-	for i, e := range taken {
-		f := &flight{claim: claims[i], started: now}
-		e.doc, e.version = e.claimed, versions[at]
-		at++
-		if f.claim != "" {
-			f.claimVersion = versions[at]
-			at++
-		}
-		p.begin(ctx, e, f)
-	}
-	return nil
-}
-
-// claimAgain is for a claim of which another process had a part.
-func (p *phaseRun) claimAgain(ctx context.Context, taken []*entry) error {
-	if len(taken) == 1 {
-		p.others = append(p.others, taken[0]) // read when the others are looked at
-		return nil
-	}
-	for _, e := range taken {
-		if err := p.claim(ctx, []*entry{e}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// claimDoc is where one deploy at a time into an environment is kept.
-type claimDoc struct{ name, version string }
-
-// mayDeploy says whether a deploy may begin: no other one of the package into its
-// environment runs, and no newer release is there already. Calls always may.
-func (p *phaseRun) mayDeploy(ctx context.Context, e *entry) (claimDoc, bool, error) {
-	if e.def.Kind != ref.Deploy {
-		return claimDoc{}, true, nil
-	}
-	live, _, found, err := read[Item](ctx, p.r.Store, latestDoc(p.o.self, e.key))
-	if err != nil {
-		return claimDoc{}, false, err
-	}
-	if found && e.mode == carryOut && numberOf(live.Release) > p.o.doc.Number && !live.Pinned {
-		return claimDoc{}, false, p.supersede(ctx, e, live)
-	}
-	doc := claimDoc{name: "claims/" + p.o.self.Package().String() + "/" + e.key}
-	held, version, found, err := read[Claim](ctx, p.r.Store, doc.name)
-	if err != nil {
-		return doc, false, err
-	}
-	if found && p.r.Owner.counts(&held, p.r.now()) || p.deploys(e.key) {
-		p.others = append(p.others, e)
-		return doc, false, nil
-	}
-	doc.version = version
-	return doc, true, nil
-}
-
-func (p *phaseRun) deploys(key string) bool {
-	for e := range p.running {
-		if e.key == key {
-			return true
-		}
-	}
-	return false
-}
-
-// numberOf is the number of the release that a document belongs to.
-func numberOf(release string) int {
-	parsed, err := ref.Parse(release)
-	if err != nil {
-		return 0
-	}
-	n, _ := ref.Number(parsed.Release)
-	return n
-}
-
 // supersede writes down that a newer release is ahead of a deploy.
 func (p *phaseRun) supersede(ctx context.Context, e *entry, live Item) error {
-	next := e.doc
-	next.Release, next.Commit, next.Status, next.Claim, next.Waits = p.o.self.String(), p.o.doc.Commit, Superseded, nil, nil
+	next := p.noted(e, Superseded)
 	next.Annotation = "newer: " + live.Release
 	return p.put(ctx, e, next, p.o.self.Release+" "+e.key+" is superseded")
 }
 
-// put writes an item's document; a conflict means that another process has it.
+// noted is an item's document with another status, though it did not run.
+func (p *phaseRun) noted(e *entry, s Status) Item {
+	next := e.doc
+	next.Release, next.Commit, next.Status, next.Waits = p.o.self.String(), p.o.doc.Commit, s, nil
+	return next
+}
+
+// put writes an item's document; a conflict means that another process works on
+// it.
 func (p *phaseRun) put(ctx context.Context, e *entry, next Item, message string) error {
 	versions, err := p.r.Store.Apply(ctx, p.o.self.Path+": "+message, change(itemDoc(p.o.self, p.o.self.Release, e.key), next, e.version))
 	if errors.Is(err, state.ErrConflict) {
 		p.others = append(p.others, e)
-		return nil
+		return p.reload(ctx, e)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errState, err)
@@ -428,26 +279,32 @@ func (p *phaseRun) put(ctx context.Context, e *entry, next Item, message string)
 
 // fail writes down that an item can't run.
 func (p *phaseRun) fail(ctx context.Context, e *entry, err error) error {
-	next, now := e.doc, p.r.now()
-	next.Release, next.Commit, next.Run, next.Status, next.Claim, next.Waits = p.o.self.String(), p.o.doc.Commit, next.Run+1, Failed, nil, nil
+	now := p.r.now()
+	next := p.noted(e, Failed)
+	next.Run++
 	next.Error, next.Ended = p.r.failure(err), &now
-	p.stage.Task(e.key, 0).Done("", err)
+	p.stage.Task(e.key, 0).Done("", errors.New(next.Error.Message))
 	return p.put(ctx, e, next, p.o.self.Release+" "+e.key+" fails")
 }
 
 // recordWaits writes down what items wait for, where that is news.
 func (p *phaseRun) recordWaits(ctx context.Context) error {
-	for _, e := range p.todo {
-		next := e.doc
-		next.Release, next.Commit, next.Status, next.Waits, next.Claim = p.o.self.String(), p.o.doc.Commit, Waiting, e.waits, nil
-		if e.mode != carryOut || sameItem(next, e.doc) {
-			continue
+	todo := p.todo
+	p.todo = nil
+	for _, e := range todo {
+		next := p.noted(e, Waiting)
+		next.Waits = e.waits
+		if e.mode == carryOut && !sameItem(next, e.doc) {
+			others := len(p.others)
+			if err := p.put(ctx, e, next, p.o.self.Release+" "+e.key+" waits"); err != nil {
+				return err
+			}
+			if len(p.others) > others {
+				continue
+			}
 		}
-		if err := p.put(ctx, e, next, p.o.self.Release+" "+e.key+" waits"); err != nil {
-			return err
-		}
+		p.todo = append(p.todo, e)
 	}
-	p.todo = slices.DeleteFunc(p.todo, func(e *entry) bool { return slices.Contains(p.others, e) })
 	return nil
 }
 
@@ -456,13 +313,22 @@ func sameItem(a, b Item) bool {
 }
 
 // begin runs a claimed item beside this goroutine.
-func (p *phaseRun) begin(ctx context.Context, e *entry, f *flight) {
-	f.task = p.stage.Task(e.key, 0)
+func (p *phaseRun) begin(ctx context.Context, e *entry, now time.Time) {
+	next := e.doc
+	next.Release, next.Commit = p.o.self.String(), p.o.doc.Commit
+	if next.Next == nil || e.mode != carryOut {
+		next.Run, next.Steps, next.Next = next.Run+1, nil, nil
+	}
+	next.Status, next.Inputs, next.Started = Running, e.inputs, &now
+	next.Waits, next.Error, next.Ended, next.Output, next.Annotation = nil, nil, nil, nil, ""
+	next.Down = e.mode.down()
+	e.doc = next
+	f := &flight{started: now, task: p.stage.Task(e.key, 0)}
 	p.running[e] = f
 	l := newLog(p.r.now, f.task, &p.r.masks)
 	p.r.deployment(ctx, p.o, e, "in_progress", "")
 	go func() {
-		p.results <- p.r.work(ctx, p.o, e, l, func(s Step, _ map[string]json.RawMessage) error {
+		p.results <- p.r.work(p.work, p.o, e, l, func(s Step, _ map[string]json.RawMessage) error {
 			reply := make(chan error, 1)
 			p.steps <- stepped{e, s, reply}
 			return <-reply
@@ -471,9 +337,16 @@ func (p *phaseRun) begin(ctx context.Context, e *entry, f *flight) {
 }
 
 // history is the line of a batch in the state's history.
-func (p *phaseRun) history(entries []*entry, one, many string) string {
-	if len(entries) == 1 {
-		return fmt.Sprintf("%s: %s %s %s", p.o.self.Path, p.o.self.Release, entries[0].key, one)
+func (p *phaseRun) history(outs []outcome, batch []*entry) string {
+	var parts []string
+	for _, out := range outs {
+		parts = append(parts, out.entry.key+" "+outcomeWord(out))
 	}
-	return fmt.Sprintf("%s: %s %s and %d more %s", p.o.self.Path, p.o.self.Release, entries[0].key, len(entries)-1, many)
+	for _, e := range batch {
+		parts = append(parts, e.key+" begins")
+	}
+	if more := len(parts) - 5; more > 0 {
+		parts = append(parts[:5], fmt.Sprintf("%d more", more))
+	}
+	return p.o.self.Path + ": " + p.o.self.Release + " " + strings.Join(parts, ", ")
 }

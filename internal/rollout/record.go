@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,43 +19,6 @@ import (
 // errState marks an error of the store: nothing more is begun after it.
 var errState = errors.New("the state can't be written")
 
-// record writes down what runs came to: an item's document, the run's own with
-// its lines, and what is deployed now, as one.
-func (p *phaseRun) record(ctx context.Context, outs []outcome) (err error) {
-	defer func() {
-		if err != nil {
-			p.lost(outs, err)
-		}
-	}()
-	for {
-		changes, err := p.changes(ctx, outs)
-		if err != nil {
-			return fmt.Errorf("%w: %w", errState, err)
-		}
-		versions, err := p.r.Store.Apply(ctx, p.ends(outs), changes...)
-		if errors.Is(err, state.ErrConflict) {
-			if outs, err = p.stillOurs(ctx, outs); err != nil {
-				return err
-			}
-			if len(outs) == 0 {
-				return nil
-			}
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", errState, err)
-		}
-		byRef := map[string]string{}
-		for i, c := range changes {
-			byRef[c.Ref] = versions[i]
-		}
-		for _, out := range outs {
-			p.ended(ctx, out, byRef)
-		}
-		return nil
-	}
-}
-
 // lost tells of results that could not be written down.
 func (p *phaseRun) lost(outs []outcome, err error) {
 	for _, out := range outs {
@@ -70,18 +34,6 @@ func (p *phaseRun) lost(outs []outcome, err error) {
 	}
 }
 
-// ends is the history's line of results.
-func (p *phaseRun) ends(outs []outcome) string {
-	var parts []string
-	for _, out := range outs[:min(len(outs), 5)] {
-		parts = append(parts, out.entry.key+" "+outcomeWord(out))
-	}
-	if more := len(outs) - len(parts); more > 0 {
-		parts = append(parts, fmt.Sprintf("%d more", more))
-	}
-	return p.o.self.Path + ": " + p.o.self.Release + " " + strings.Join(parts, ", ")
-}
-
 func outcomeWord(out outcome) string {
 	switch {
 	case out.err != nil:
@@ -94,48 +46,26 @@ func outcomeWord(out outcome) string {
 	return "is complete"
 }
 
-// stillOurs leaves the results whose items no other process has taken over.
-func (p *phaseRun) stillOurs(ctx context.Context, outs []outcome) ([]outcome, error) {
-	var ours []outcome
-	for _, out := range outs {
-		e := out.entry
-		doc, version, _, err := read[Item](ctx, p.r.Store, itemDoc(p.o.self, p.o.self.Release, e.key))
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errState, err)
-		}
-		if version == e.version {
-			ours = append(ours, out)
-			continue
-		}
-		f := p.running[e]
-		delete(p.running, e)
-		f.task.Done("", errors.New("another process has taken it over"))
-		e.doc, e.version = doc, version
-		p.others = append(p.others, e)
-	}
-	return ours, nil
-}
-
 // changes are the documents that results change.
 func (p *phaseRun) changes(ctx context.Context, outs []outcome) ([]state.Change, error) {
 	var changes []state.Change
 	tags := map[string]bool{}
 	for _, out := range outs {
-		e, f := out.entry, p.running[out.entry]
-		next := p.result(out)
+		e := out.entry
+		e.result = p.result(out)
 		name := itemDoc(p.o.self, p.o.self.Release, e.key)
-		run := next
-		run.Claim, run.Recorded = nil, false
-		if next.Status != Waiting && next.Status != Pending { // those go on under the same number
-			changes = append(changes, change(fmt.Sprintf("%s/%d", name, next.Run), run, ""))
+		if e.result.Status == Running { // it was interrupted: it is as it was
+			continue
+		}
+		run := e.result
+		run.Recorded = false
+		if e.result.Status != Waiting { // that goes on under the same number
+			changes = append(changes, change(runDoc(name, run.Run), run, ""))
 			if lines := out.log.lines(); len(lines.Lines) > 0 {
-				changes = append(changes, change(fmt.Sprintf("%s/%d/logs", name, next.Run), lines, ""))
+				changes = append(changes, change(runDoc(name, run.Run)+"@logs", lines, ""))
 			}
 		}
-		changes = append(changes, change(name, next, e.version))
-		if f.claim != "" {
-			changes = append(changes, state.Change{Ref: f.claim, Version: f.claimVersion})
-		}
+		changes = append(changes, change(name, e.result, e.version))
 		more, err := p.latest(ctx, out, run)
 		if err != nil {
 			return nil, err
@@ -146,7 +76,6 @@ func (p *phaseRun) changes(ctx context.Context, outs []outcome) ([]state.Change,
 				tags[t] = true
 			}
 		}
-		e.claimed = next
 	}
 	if len(tags) == 0 {
 		return changes, nil
@@ -158,11 +87,10 @@ func (p *phaseRun) changes(ctx context.Context, outs []outcome) ([]state.Change,
 func (p *phaseRun) result(out outcome) Item {
 	e := out.entry
 	next, now := e.doc, p.r.now()
-	next.Claim, next.Ended = nil, &now
+	next.Ended = &now
 	switch {
-	case out.err != nil && errors.Is(out.err, context.Canceled):
-		next.Status, next.Ended = Pending, nil
-		next.Error = &Failure{Message: "it was interrupted"}
+	case out.err != nil && p.work.Err() != nil:
+		return e.doc
 	case out.err != nil:
 		next.Status, next.Error, next.Next = Failed, p.r.failure(out.err), nil
 	case out.done == nil:
@@ -252,12 +180,18 @@ func (p *phaseRun) tagged(ctx context.Context, changes []state.Change, tags []st
 func (p *phaseRun) ended(ctx context.Context, out outcome, versions map[string]string) {
 	e, f := out.entry, p.running[out.entry]
 	delete(p.running, e)
-	e.doc, e.version = e.claimed, versions[itemDoc(p.o.self, p.o.self.Release, e.key)]
+	if v, ok := versions[itemDoc(p.o.self, p.o.self.Release, e.key)]; ok {
+		e.doc, e.version = e.result, v
+	}
 	if v, ok := versions[releaseDoc(p.o.self, p.o.self.Release)]; ok {
 		p.o.version = v
 		p.o.doc.Tags = appendNew(p.o.doc.Tags, out.done)
 	}
 	switch {
+	case e.doc.Status == Running:
+		e.doc.Status = Pending
+		f.task.Done("", errors.New("interrupted"))
+		p.r.deployment(ctx, p.o, e, "failure", "interrupted")
 	case out.err != nil:
 		f.task.Done("", errors.New(e.doc.Error.Message))
 		p.r.deployment(ctx, p.o, e, "failure", e.doc.Error.Message)
@@ -327,49 +261,6 @@ func (p *phaseRun) recordStep(ctx context.Context, s stepped) error {
 	return nil
 }
 
-// renew makes the claims of what runs count on.
-func (p *phaseRun) renew(ctx context.Context) error {
-	if len(p.running) == 0 {
-		return nil
-	}
-	now := p.r.now()
-	claim := p.r.Owner.claim(now.Add(p.r.lease()))
-	var changes []state.Change
-	var entries []*entry
-	for e, f := range p.running {
-		if now.Sub(f.started) < p.r.lease()/4 {
-			continue
-		}
-		next := e.doc
-		next.Claim = claim
-		e.claimed = next
-		entries = append(entries, e)
-		changes = append(changes, change(itemDoc(p.o.self, p.o.self.Release, e.key), next, e.version))
-		if f.claim != "" {
-			changes = append(changes, change(f.claim, claim, f.claimVersion))
-		}
-	}
-	if len(entries) == 0 {
-		return nil
-	}
-	versions, err := p.r.Store.Apply(ctx, p.o.self.Path+": "+p.o.self.Release+" goes on", changes...)
-	if err != nil {
-		// The claims count for a while yet; the end of the run will tell.
-		p.r.note("the claim of what runs could not be renewed: " + err.Error())
-		return nil
-	}
-	at := 0
-	for _, e := range entries {
-		e.doc, e.version = e.claimed, versions[at]
-		at++
-		if f := p.running[e]; f.claim != "" {
-			f.claimVersion = versions[at]
-			at++
-		}
-	}
-	return nil
-}
-
 // deployment tells the forge of a deploy, where there is one that listens.
 func (r *Runner) deployment(ctx context.Context, o *opened, e *entry, to, why string) {
 	if r.Deployments == nil || e.def.Kind != ref.Deploy {
@@ -377,8 +268,18 @@ func (r *Runner) deployment(ctx context.Context, o *opened, e *entry, to, why st
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
-	err := r.Deployments.Deployment(ctx, Deployment{Package: o.self, Commit: o.doc.Commit, Environment: e.def.Name, State: to, Description: why})
+	err := r.Deployments.Deployment(ctx, Deployment{Package: o.self, Commit: o.doc.Commit, Environment: e.def.Name, State: to, Down: e.mode.down(),
+		Description: why, URL: siteOf(e.doc.Output)})
 	if err != nil {
 		r.note("the forge was not told of the deploy to " + e.def.Name + ": " + err.Error())
 	}
+}
+
+// siteOf is where what was deployed can be looked at: an output called url.
+func siteOf(output map[string]json.RawMessage) string {
+	var site string
+	if json.Unmarshal(output["url"], &site) != nil || !strings.HasPrefix(site, "https://") && !strings.HasPrefix(site, "http://") {
+		return ""
+	}
+	return site
 }

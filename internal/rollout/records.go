@@ -33,23 +33,40 @@ func latestDoc(pkg ref.Ref, key string) string { return packageDoc(pkg) + "/" + 
 
 func environmentDoc(name string) string { return "@/" + string(ref.Environment) + "/" + name }
 
-// intents keeps wishes apart from the documents that they are about, so that
-// they are found without a look at those.
-const intents = "intent"
+// Wishes and runs are kept apart from what they are about, so that a look at
+// the items of a release reads no more than those.
+const (
+	intents = "intent/"
+	runs    = "runs/"
+)
 
 // DocumentOf names the document of a reference in the store.
 func DocumentOf(r ref.Ref) string {
+	doc := r.Document()
 	if r.Intent {
-		return intents + "/" + r.Document()
+		return intents + doc
 	}
-	return r.Document()
+	if item, run, ok := strings.Cut(r.Name, "/"); ok && (r.Kind == ref.Call || r.Kind == ref.Deploy) {
+		return runs + r.Sub(r.Kind, item).Document() + "@" + strings.ReplaceAll(run, "/", "@")
+	}
+	return doc
 }
+
+// runDoc is the document of an item's run.
+func runDoc(item string, run int) string { return runs + item + "@" + strconv.Itoa(run) }
 
 // RefOfDocument is the reference that a document has, or false where it is no
 // document of a rollout.
 func RefOfDocument(doc string) (string, bool) {
-	if name, ok := strings.CutPrefix(doc, intents+"/"); ok {
+	if name, ok := strings.CutPrefix(doc, intents); ok {
 		return name, true
+	}
+	if name, ok := strings.CutPrefix(doc, runs); ok {
+		i := strings.LastIndexByte(name, '/') + 1
+		return name[:i] + strings.ReplaceAll(name[i:], "@", "/"), true
+	}
+	if strings.HasPrefix(doc, "claims/") {
+		return "", false
 	}
 	for s := range strings.SplitSeq(doc, "/") {
 		if strings.HasPrefix(s, "@") {
@@ -68,11 +85,11 @@ type entry struct {
 	doc     Item
 	version string // of doc; empty when it was never written
 
-	mode    mode
-	given   map[string]json.RawMessage // inputs that are not looked up
-	inputs  map[string]json.RawMessage // as they were found
-	waits   []Wait
-	claimed Item // doc, once the claim is written
+	mode   mode
+	given  map[string]json.RawMessage // inputs that are not looked up
+	inputs map[string]json.RawMessage // as they were found
+	waits  []Wait
+	result Item // doc, once the run's end is written
 }
 
 // read gives a document as T; false when there is none.

@@ -24,6 +24,9 @@ type opened struct {
 	pkg     *lang.Package
 	options lang.Options // Log is each run's own
 	phases  [][]*entry
+	// Who worked on the package before its items were read.
+	claims        claims
+	claimsVersion string
 }
 
 // NewRelease is what New is asked for.
@@ -46,8 +49,11 @@ func (r *Runner) New(ctx context.Context, in NewRelease) (*Release, []lang.Envir
 		if p, _, found, err := read[pointer](ctx, r.Store, packageDoc(pkg)+"/commit/"+in.Commit); err != nil {
 			return nil, nil, err
 		} else if found {
-			return nil, nil, release.Refuse(fmt.Sprintf("go on with it: slipway release retry %s; or make another one with --force", pkg.Path),
-				"commit %s has release %s of %s already", release.ShortCommit(in.Commit), p.Release, pkg.Path)
+			hint := "go on with it: slipway release retry " + pkg.Path + "; or make another one with --force"
+			if doc, _, _, err := read[Release](ctx, r.Store, releaseDoc(pkg, p.Release)); err == nil && doc.Status == Complete {
+				hint = "it is complete; make another one with --force"
+			}
+			return nil, nil, release.Refuse(hint, "commit %s has release %s of %s already", release.ShortCommit(in.Commit), p.Release, pkg.Path)
 		}
 	}
 	for {
@@ -147,6 +153,9 @@ func (r *Runner) open(ctx context.Context, pkg ref.Ref, name string) (*opened, e
 	if err := r.load(ctx, o); err != nil {
 		return nil, err
 	}
+	if o.claims, o.claimsVersion, err = r.readClaims(ctx, o.self); err != nil {
+		return nil, err
+	}
 	o.phases, err = r.items(ctx, o.self, o.self.Release, o.pkg)
 	return o, err
 }
@@ -169,7 +178,10 @@ func (r *Runner) load(ctx context.Context, o *opened) error {
 		return release.Invalidf("commit it, or give the right path", "there is no %s in commit %s", o.self.Path, release.ShortCommit(o.doc.Commit))
 	}
 	if err != nil {
-		return err
+		return r.masks.in(err)
+	}
+	for _, w := range o.pkg.Warnings {
+		r.note(w.Error())
 	}
 	o.doc.Sources, o.doc.Phases = o.pkg.Sources, nil
 	for _, ph := range o.pkg.Phases {

@@ -51,6 +51,7 @@ func (r *Runner) Retry(ctx context.Context, pkg ref.Ref, name string, with Input
 		if len(changes) == 0 {
 			return nil, nil
 		}
+		changes = append(changes, change(claimsDoc(o.self), o.claims.with(nil, nil), o.claimsVersion))
 		_, err = r.Store.Apply(ctx, fmt.Sprintf("%s: %s is retried with %s inputs", o.self.Path, o.self.Release, with), changes...)
 		if errors.Is(err, state.ErrConflict) {
 			continue

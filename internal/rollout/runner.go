@@ -32,12 +32,18 @@ type Runner struct {
 	// Member says whether somebody is in a team ("org/team"); nil when no forge is
 	// known.
 	Member func(ctx context.Context, team, who string) bool
+	// Shipped finds what the forge's release of a release's tag, or of its commit,
+	// consists of, as ShippedDocument writes it. It is asked when a reference to
+	// "./release" has nothing to refer to yet. An error says why there is nothing:
+	// the reference waits then. Nil when no forge is known.
+	Shipped func(ctx context.Context, pkg ref.Ref, doc Release) ([]byte, error)
 
 	Now   func() time.Time // nil for the clock
 	Lease time.Duration    // how long a claim counts without being renewed; 0 for a minute
 	Poll  time.Duration    // how often is looked for what others have done; 0 for half a second
 
-	masks masks
+	masks     masks
+	shipments shipments
 }
 
 // Source opens the repository at a commit.
@@ -69,7 +75,9 @@ type Deployment struct {
 	Commit      string
 	Environment string
 	State       string
+	Down        bool // it is taken down
 	Description string
+	URL         string // where it can be looked at: its output url, when it has one
 }
 
 func (r *Runner) now() time.Time {

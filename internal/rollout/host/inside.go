@@ -6,36 +6,40 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
 
+	"github.com/slipway-dev/slipway/internal/proc"
 	"github.com/slipway-dev/slipway/internal/release"
 	"github.com/slipway-dev/slipway/internal/rollout/lang"
 )
 
 // Container is a container of a builder that lives on between programs: what one
 // writes is there for the next. Nothing of this machine is in it but what it was
-// made with.
+// made with. buildkit.Container is one.
 type Container interface {
 	// Exec runs a program to its end, with just the environment that it is
 	// given. A program that ran and failed is no error: its code is the answer.
-	// When the context ends, it and what it started are killed, and the
-	// context's error is returned. ErrNoProgram when there is no such program.
+	// When the context ends, it and what it started are killed, the container
+	// may be gone with them, and the context's cause is returned.
+	//
+	// Of its errors, proc.ErrNotFound says that there is no such program,
+	// fs.ErrNotExist that there is no such folder, and proc.ErrLeftBehind, beside
+	// a code, that the program left another behind that holds its output open.
 	Exec(ctx context.Context, p Process) (code int, err error)
 }
 
-// Process is a program to run in a container.
-type Process struct {
+// Process is a program to run in a container. It is an alias, so that packages
+// that know nothing of each other can mean the same.
+type Process = struct {
 	Args           []string
 	Env            []string // KEY=value
 	Dir            string   // absolute, there
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 }
-
-// ErrNoProgram is in the error of a program that a container does not have.
-var ErrNoProgram = errors.New("there is no such program in the image")
 
 // InsideOptions say what a container looks like to scripts.
 type InsideOptions struct {
@@ -64,11 +68,6 @@ func (h inside) Shell(ctx context.Context, s lang.Script, log lang.Log) (lang.Sh
 		return lang.Shell{}, err
 	}
 	dir := h.path(s.Dir)
-	if code, err := h.exec(ctx, Process{Args: []string{"sh", "-c", `cd -- "$1"`, "sh", dir}}); err != nil {
-		return lang.Shell{}, err
-	} else if code != 0 {
-		return lang.Shell{}, release.Invalidf("`dir` is relative to the package file's folder, "+h.o.Dir, "host.shell: there is no folder %s in the container", dir)
-	}
 	within, kill := context.WithCancel(ctx)
 	defer kill()
 	c := newCapture(s, log, kill)
@@ -82,6 +81,11 @@ func (h inside) Shell(ctx context.Context, s lang.Script, log lang.Log) (lang.Sh
 		return answer, context.Cause(ctx)
 	case c.over() != nil:
 		return answer, c.over()
+	case errors.Is(err, proc.ErrLeftBehind):
+		log.Print("host.shell: the script left a program behind that holds its output open; its further output is not seen")
+		return answer, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return answer, release.Invalidf("`dir` is relative to the package file's folder, "+h.o.Dir, "host.shell: there is no folder %s in the container", dir)
 	}
 	return answer, err
 }
@@ -100,7 +104,7 @@ func (h inside) exec(ctx context.Context, p Process) (int, error) {
 	}
 	code, err := h.o.Container.Exec(ctx, p)
 	switch {
-	case errors.Is(err, ErrNoProgram):
+	case errors.Is(err, proc.ErrNotFound):
 		return code, release.Invalidf("take an image that has it", "the image %s has no program %q", h.o.Image, p.Args[0])
 	case err != nil && ctx.Err() == nil:
 		return code, fmt.Errorf("run %s in %s: %w", p.Args[0], h.o.Image, err)

@@ -33,8 +33,8 @@ func (folder) Exec(ctx context.Context, p host.Process) (int, error) {
 	err := proc.Run(ctx, proc.Cmd{Args: p.Args, Env: p.Env, Unset: unset, Dir: p.Dir, Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr})
 	var exit *proc.Error
 	switch {
-	case errors.Is(err, proc.ErrNotFound):
-		return 0, host.ErrNoProgram
+	case errors.Is(err, proc.ErrLeftBehind):
+		return 0, err
 	case errors.As(err, &exit) && exit.Code >= 0:
 		return exit.Code, nil
 	}

@@ -12,7 +12,7 @@ import (
 
 // What one step may make, whatever the limits of the whole are.
 const (
-	mostText     = 64 << 20  // bytes of a string
+	mostText     = 16 << 20  // bytes of a string
 	mostElements = 4_000_000 // of a list
 	mostRange    = 1_000_000 // of range(…)
 	mostBits     = 1 << 20   // of a number
@@ -47,6 +47,8 @@ func boundedBuiltins() starlark.StringDict {
 		members[name] = v
 		if b, ok := v.(*starlark.Builtin); ok && strings.HasPrefix(name, "encode") {
 			members[name] = behindBuiltin(b, checkWeight)
+		} else if ok {
+			members[name] = behindBuiltin(b, checkJSON)
 		}
 	}
 	names["json"] = &starlarkstruct.Module{Name: "json", Members: members}
@@ -95,6 +97,16 @@ func checkInt(args starlark.Tuple, _ []starlark.Tuple) error {
 	if len(args) > 0 {
 		if s, ok := args[0].(starlark.String); ok && len(s) > mostDigits {
 			return tooMuch(fmt.Sprintf("a number of more than %d digits", mostDigits))
+		}
+	}
+	return nil
+}
+
+// checkJSON bounds what is read as JSON, whose values take more than its text.
+func checkJSON(args starlark.Tuple, _ []starlark.Tuple) error {
+	for _, a := range args {
+		if s, ok := a.(starlark.String); ok && len(s) > mostBody {
+			return tooMuch(fmt.Sprintf("JSON of more than %d MiB", mostBody>>20))
 		}
 	}
 	return nil

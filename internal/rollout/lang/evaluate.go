@@ -33,6 +33,7 @@ type evaluation struct {
 
 	// What the files declare.
 	events       []event
+	strays       []*workValue  // made at the top of loaded files
 	environments []Environment // registered by them
 	freezes      []Freeze
 	warnings     release.Problems
@@ -51,7 +52,7 @@ const (
 )
 
 func env(thread *starlark.Thread) *evaluation {
-	e, _ := thread.Local(evaluationKey).(*evaluation) //nolint:errcheck // each of our threads has one
+	e, _ := thread.Local(evaluationKey).(*evaluation)
 	return e
 }
 

@@ -30,7 +30,7 @@ func (e *evaluation) host(thread *starlark.Thread, what string) (Host, error) {
 
 func hostShell(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	e := env(thread)
-	s := Script{Shell: "sh", Dir: ".", Most: e.limits.Output}
+	s := Script{Shell: "sh", Dir: ".", Most: e.limits.Stream}
 	variables := starlark.NewDict(0)
 	var goOn bool
 	// Ocuroot called it command, and cmd in its documentation.
@@ -142,6 +142,9 @@ func hostRead(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple,
 	if err != nil {
 		return nil, e.hostFault(thread, fmt.Sprintf("%s %q", b.Name(), clip(path, 80)), err)
 	}
+	if len(content) > mostText {
+		return nil, faultf(e.at(thread, "path", 0), "read a part of it with host.shell", "%s %q: it has more than %d MiB", b.Name(), clip(path, 80), mostText>>20)
+	}
 	return starlark.String(content), nil
 }
 
@@ -168,7 +171,7 @@ func ask(thread *starlark.Thread, b *starlark.Builtin, script, path string) (She
 	if err != nil {
 		return Shell{}, err
 	}
-	answer, err := h.Shell(threadContext(thread), Script{Text: script, Shell: "sh", Dir: ".", Mute: true, Most: e.limits.Output, Env: map[string]string{"ASKED": path}}, e.options.Log)
+	answer, err := h.Shell(threadContext(thread), Script{Text: script, Shell: "sh", Dir: ".", Mute: true, Most: e.limits.Stream, Env: map[string]string{"ASKED": path}}, e.options.Log)
 	if err != nil {
 		return Shell{}, e.hostFault(thread, b.Name(), err)
 	}

@@ -54,7 +54,7 @@ func request(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, 
 	if err != nil {
 		return nil, e.httpFault(thread, method, parsed, err)
 	}
-	defer answer.Body.Close() //nolint:errcheck // it was only read
+	defer answer.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(answer.Body, mostBody+1))
 	if err != nil {
 		return nil, e.httpFault(thread, method, parsed, err)

@@ -60,7 +60,7 @@ func makeRef(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, 
 func (e *evaluation) setRef(out *inputValue, v starlark.Value, at Position) error {
 	switch v := v.(type) {
 	case starlark.String:
-		r, err := ref.Parse(string(v))
+		r, err := ref.Parse(withoutSlash(string(v)))
 		if err != nil {
 			return &fault{at: at, message: err.Error(), hint: release.HintOf(err), cause: err}
 		}
@@ -84,6 +84,12 @@ func (e *evaluation) setRef(out *inputValue, v starlark.Value, at Position) erro
 	}
 	return faultf(at, `such as "./call/build#output/tag"`, "ref is %s, not a reference", describe(v))
 }
+
+var slash = regexp.MustCompile(`(/(?:call|task|deploy|custom)/[^#]*[^#/])/(#|$)`)
+
+// withoutSlash takes the slash off the end of a document's name, which Ocuroot
+// did not mind: ./call/build/#output/tag.
+func withoutSlash(s string) string { return slash.ReplaceAllString(s, "$1$2") }
 
 func makeInput(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	e := env(thread)

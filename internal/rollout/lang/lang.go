@@ -143,7 +143,8 @@ type Limits struct {
 	Steps  uint64        // Starlark's computation steps
 	Memory uint64        // bytes by which the process's heap may grow
 	Time   time.Duration // of the file's evaluation; functions have Run's context
-	Output int           // bytes of one function's outputs as JSON, and of one captured stream
+	Output int           // bytes of one function's outputs as JSON
+	Stream int           // bytes that a script may print to each of its streams
 }
 
 // Host is the machine that host.shell and the like run on.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"strings"
@@ -233,5 +232,4 @@ func TestSampleWithoutComma(t *testing.T) {
 	if release.KindOf(err) != release.Invalid {
 		t.Errorf("kind %v", release.KindOf(err))
 	}
-	fmt.Fprintln(t.Output(), err)
 }

@@ -27,6 +27,9 @@ func (l Limits) withDefaults() Limits {
 	if l.Output == 0 {
 		l.Output = 1 << 20
 	}
+	if l.Stream == 0 {
+		l.Stream = 16 << 20
+	}
 	return l
 }
 
@@ -36,7 +39,7 @@ const sampled = 5 * time.Millisecond
 // within runs Starlark code until it ends or a limit is reached. It returns
 // what Starlark returned, or why it was stopped, at the place where it was.
 func (l Limits) within(ctx context.Context, e *evaluation, thread *starlark.Thread, run func() error) error {
-	w := &watch{stopped: make(chan struct{})}
+	w := &watch{stopped: make(chan struct{}), patience: patience}
 	thread.SetMaxExecutionSteps(l.Steps)
 	thread.OnMaxSteps = func(t *starlark.Thread) {
 		w.stop(t, &fault{message: fmt.Sprintf("it took more than %d steps: an endless loop?", l.Steps)})
@@ -45,7 +48,7 @@ func (l Limits) within(ctx context.Context, e *evaluation, thread *starlark.Thre
 	var watching sync.WaitGroup
 	watching.Go(func() { l.watch(ctx, w, thread, done) })
 	ended := make(chan error, 1)
-	go func() { ended <- safely(e, thread, run) }()
+	go func() { ended <- safely(e, run) }()
 	left, err := w.await(ended)
 	close(done)
 	watching.Wait()
@@ -73,7 +76,7 @@ func (w *watch) await(ended <-chan error) (left bool, err error) {
 	select {
 	case err := <-ended:
 		return false, err
-	case <-time.After(patience):
+	case <-time.After(w.patience):
 		return true, nil
 	}
 }
@@ -121,6 +124,8 @@ type watch struct {
 	mu      sync.Mutex
 	first   *fault
 	stopped chan struct{} // closed when there is a reason
+
+	patience time.Duration
 }
 
 func (w *watch) stop(thread *starlark.Thread, reason *fault) {
@@ -163,16 +168,13 @@ func (h *halt) Unwrap() []error { return []error{h.fault, h.eval} }
 
 // safely turns a panic, which would be a fault in Starlark or in a built-in of
 // ours, into an error.
-func safely(e *evaluation, thread *starlark.Thread, run func() error) (err error) {
+func safely(e *evaluation, run func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			f := &fault{message: fmt.Sprintf("a fault in Slipway: %v", r), hint: "please report it, with the file"}
-			for _, frame := range thread.CallStack() {
-				if frame.Pos.Filename() != "<builtin>" {
-					f.at = e.program.start(frame.Pos)
-				}
+			f := &fault{at: Position{File: e.program.main}, message: fmt.Sprintf("a fault in Slipway: %v", r), hint: "please report it, with the file"}
+			for line := range strings.SplitSeq(string(debug.Stack()), "\n") {
+				e.options.Log.Print(line)
 			}
-			e.options.Log.Print(f.message + "\n" + string(debug.Stack()))
 			err = f
 		}
 	}()

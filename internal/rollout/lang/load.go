@@ -48,6 +48,11 @@ func (e *evaluation) finish() (*Package, error) {
 	if p.slipway {
 		out.Language, out.Version = "slipway", main.declared.slipway
 	}
+	for _, w := range e.strays {
+		if w.claimed == nil && (w.gate == nil || !w.gate.used) {
+			e.warn(w.item.Position, "make it in a function, and call that from the package", "%s %s of a file that is loaded belongs to no package", w.item.Kind, w.item.Name)
+		}
+	}
 	c := &checker{evaluation: e}
 	for _, phase := range e.phases() {
 		out.Phases = append(out.Phases, c.phase(phase))

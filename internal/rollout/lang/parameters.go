@@ -9,13 +9,14 @@ import (
 )
 
 // takesContext reports whether a function gets ctx, and not its inputs by
-// keyword.
+// keyword: ctx is the one parameter without a default.
 func takesContext(f *starlark.Function) bool {
-	if f.NumParams() != 1 || f.HasVarargs() || f.HasKwargs() {
-		return false
+	for i, name := range parameters(f) {
+		if (i == 0) != (f.ParamDefault(i) == nil) || i == 0 && name != "ctx" {
+			return false
+		}
 	}
-	name, _ := f.Param(0)
-	return name == "ctx"
+	return len(parameters(f)) > 0
 }
 
 // accepts reports whether a function may be given an input.

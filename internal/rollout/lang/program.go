@@ -54,7 +54,7 @@ func (p *program) read(root fs.FS, name string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
 		return nil, errors.New("it is a folder")
@@ -166,9 +166,13 @@ func (p *program) sources() []Source {
 	return out
 }
 
-// find gives the name under which a function can be found again.
+// find gives the name under which a function can be found again: its own, or
+// that of a variable at the top of a file.
 func (p *program) find(fn *starlark.Function) (Function, bool) {
 	own := fn.Position().Filename()
+	if f := p.files[own]; f != nil && f.globals[fn.Name()] == fn {
+		return function(fn.Name(), own, fn), true
+	}
 	names := []string{own, p.main}
 	for _, s := range p.sources() {
 		names = append(names, s.Path)
@@ -177,9 +181,6 @@ func (p *program) find(fn *starlark.Function) (Function, bool) {
 		f := p.files[name]
 		if f == nil {
 			continue
-		}
-		if f.globals[fn.Name()] == fn {
-			return function(fn.Name(), name, fn), true
 		}
 		for _, global := range f.globals.Keys() {
 			if f.globals[global] == fn {

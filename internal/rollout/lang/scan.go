@@ -26,17 +26,17 @@ type bracket struct {
 func scanTo(src string, end int) scan {
 	var s scan
 	for i := 0; i < end && i < len(src); {
-		switch c := src[i]; {
-		case c == '#':
+		switch c := src[i]; c {
+		case '#':
 			n := strings.IndexByte(src[i:], '\n')
 			if n < 0 {
 				return s
 			}
 			i += n
-		case c == '"' || c == '\'':
+		case '"', '\'':
 			i = stringEnd(src, i)
 			s.lastEnd = i
-		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+		case ' ', '\t', '\n', '\r':
 			i++
 		default:
 			s.take(c, i)

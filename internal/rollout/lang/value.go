@@ -24,24 +24,70 @@ type encoder struct {
 // mostNested is how deep lists and dicts may lie in each other.
 const mostNested = 100
 
+// unwritable is a part of a value that JSON can't hold, and where it is.
+type unwritable struct {
+	path    string // [2].name
+	message string
+}
+
+func (u *unwritable) Error() string {
+	if u.path == "" {
+		return "it " + u.message
+	}
+	return strings.TrimPrefix(u.path, ".") + " " + u.message
+}
+
+func cannot(format string, args ...any) *unwritable {
+	return &unwritable{message: fmt.Sprintf(format, args...)}
+}
+
 // toJSON writes a value, or says what in it can't be written.
 func toJSON(v starlark.Value, most int) (json.RawMessage, error) {
 	e := encoder{most: most}
-	if err := e.value(v, ""); err != nil {
-		return nil, err
+	if u := e.value(v); u != nil {
+		if e.b.Len() > most || e.depth >= mostNested {
+			u.path = "" // it is about the whole
+		}
+		return nil, u
 	}
 	return e.b.Bytes(), nil
 }
 
-func (e *encoder) value(v starlark.Value, at string) error {
+func (e *encoder) value(v starlark.Value) *unwritable {
 	if e.b.Len() > e.most {
-		return fmt.Errorf("it has more than %d bytes as JSON", e.most)
+		return cannot("has more than %d bytes as JSON", e.most)
 	}
 	if e.depth >= mostNested {
-		return fmt.Errorf("it is nested more than %d deep, or contains itself", mostNested)
+		return cannot("is nested more than %d deep, or contains itself", mostNested)
 	}
 	e.depth++
-	defer func() { e.depth-- }()
+	switch v := v.(type) {
+	case *starlark.List:
+		return e.leave(e.sequence(v))
+	case starlark.Tuple:
+		return e.leave(e.sequence(v))
+	case *starlark.Dict:
+		return e.leave(e.dict(v))
+	case *environment:
+		return e.leave(e.dict(v.dict()))
+	case *inputs:
+		return e.leave(e.members(v.names, v.Attr))
+	case *starlarkstruct.Struct:
+		return e.leave(e.members(v.AttrNames(), v.Attr))
+	}
+	return e.leave(e.plain(v))
+}
+
+// leave keeps the depth of what failed.
+func (e *encoder) leave(u *unwritable) *unwritable {
+	if u == nil {
+		e.depth--
+	}
+	return u
+}
+
+// plain writes a value without parts.
+func (e *encoder) plain(v starlark.Value) *unwritable {
 	switch v := v.(type) {
 	case starlark.NoneType:
 		e.b.WriteString("null")
@@ -51,75 +97,56 @@ func (e *encoder) value(v starlark.Value, at string) error {
 		e.b.WriteString(v.String())
 	case starlark.Float:
 		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
-			return fmt.Errorf("%s%v is no number that JSON has", prefixed(at), v)
+			return cannot("is %v, which JSON can't hold", v)
 		}
 		return e.any(float64(v))
 	case starlark.String:
 		if len(v) > e.most {
-			return fmt.Errorf("it has more than %d bytes as JSON", e.most)
+			return cannot("has more than %d bytes as JSON", e.most)
 		}
 		return e.any(string(v))
-	case *starlark.List:
-		return e.sequence(v, at)
-	case starlark.Tuple:
-		return e.sequence(v, at)
-	case *starlark.Dict:
-		return e.dict(v, at)
-	case *environment:
-		return e.dict(v.dict(), at)
-	case *inputs:
-		return e.members(v.names, v.Attr, at)
-	case *starlarkstruct.Struct:
-		return e.members(v.AttrNames(), v.Attr, at)
 	case *starlark.Set:
-		return fmt.Errorf("%sis a set, and JSON has none: write list(…)", prefixed(at))
+		return cannot("is a set, and JSON has none: write list(…)")
 	case *inputValue, *gateValue:
-		return fmt.Errorf("%sis %s(…) inside of another value, where nothing resolves it: make it an input of its own", prefixed(at), v.Type())
+		return cannot("is %s(…) inside of another value, where nothing resolves it: make it an input of its own", v.Type())
 	default:
-		return fmt.Errorf("%sis %s, which JSON can't hold", prefixed(at), describe(v))
+		return cannot("is %s, which JSON can't hold", describe(v))
 	}
 	return nil
 }
 
-// prefixed names the place in a value: [2].name.
-func prefixed(at string) string {
-	if at == "" {
-		return "it "
-	}
-	return strings.TrimPrefix(at, ".") + " "
-}
-
-func (e *encoder) any(v any) error {
+func (e *encoder) any(v any) *unwritable {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return err
+		return cannot("can't be written: %v", err)
 	}
 	e.b.Write(bytes.TrimRight(b.Bytes(), "\n"))
 	return nil
 }
 
-func (e *encoder) sequence(v starlark.Indexable, at string) error {
+func (e *encoder) sequence(v starlark.Indexable) *unwritable {
 	e.b.WriteByte('[')
 	for i := range v.Len() {
 		if i > 0 {
 			e.b.WriteByte(',')
 		}
-		if err := e.value(v.Index(i), fmt.Sprintf("%s[%d]", at, i)); err != nil {
-			return err
+		if u := e.value(v.Index(i)); u != nil {
+			u.path = fmt.Sprintf("[%d]%s", i, u.path)
+			return u
 		}
 	}
 	e.b.WriteByte(']')
 	return nil
 }
 
-func (e *encoder) dict(d *starlark.Dict, at string) error {
+func (e *encoder) dict(d *starlark.Dict) *unwritable {
 	names := make([]string, 0, d.Len())
 	for _, k := range d.Keys() {
 		name, ok := starlark.AsString(k)
 		if !ok {
-			return fmt.Errorf("%shas the key %s: keys must be strings", prefixed(at), show(k, 40))
+			return cannot("has the key %s: keys must be strings", show(k, 40))
 		}
 		names = append(names, name)
 	}
@@ -127,25 +154,26 @@ func (e *encoder) dict(d *starlark.Dict, at string) error {
 	return e.members(names, func(name string) (starlark.Value, error) {
 		v, _, err := d.Get(starlark.String(name))
 		return v, err
-	}, at)
+	})
 }
 
-func (e *encoder) members(names []string, get func(string) (starlark.Value, error), at string) error {
+func (e *encoder) members(names []string, get func(string) (starlark.Value, error)) *unwritable {
 	e.b.WriteByte('{')
 	for i, name := range names {
 		if i > 0 {
 			e.b.WriteByte(',')
 		}
-		if err := e.any(name); err != nil {
-			return err
+		if u := e.any(name); u != nil {
+			return u
 		}
 		e.b.WriteByte(':')
 		v, err := get(name)
 		if err != nil {
-			return err
+			return cannot("can't be read: %v", err)
 		}
-		if err := e.value(v, at+"."+name); err != nil {
-			return err
+		if u := e.value(v); u != nil {
+			u.path = "." + clip(name, 40) + u.path
+			return u
 		}
 	}
 	e.b.WriteByte('}')

@@ -49,6 +49,8 @@ func (w *workValue) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable ty
 func (e *evaluation) declare(w *workValue) {
 	if e.inMain() {
 		e.events = append(e.events, event{work: w})
+	} else {
+		e.strays = append(e.strays, w)
 	}
 }
 
