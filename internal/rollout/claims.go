@@ -87,9 +87,7 @@ func (p *phaseRun) cycle(ctx context.Context, outs []outcome) error {
 		}
 		// Others work on the package, too: what is theirs is found out anew.
 		p.todo = append(p.todo, batch...)
-		for _, e := range p.ready {
-			p.todo = append(p.todo, e)
-		}
+		p.todo = append(p.todo, p.ready...)
 		p.ready = nil
 		if outs, err = p.stillOurs(ctx, outs); err != nil {
 			p.lost(outs, err)
@@ -141,11 +139,8 @@ func (p *phaseRun) write(ctx context.Context, outs []outcome, batch []*entry) er
 // choose takes the items that may begin now. freed are places of runs that have
 // ended.
 func (p *phaseRun) choose(ctx context.Context, freed int) ([]*entry, error) {
-	if ctx.Err() != nil || p.stopped {
-		return nil, nil
-	}
 	var batch []*entry
-	for len(p.ready) > 0 && len(p.running)-freed+len(batch) < p.limit {
+	for !p.stopped && len(p.ready) > 0 && len(p.running)-freed+len(batch) < p.limit {
 		e := p.ready[0]
 		p.ready = p.ready[1:]
 		may, err := p.mayDeploy(ctx, e)
@@ -254,7 +249,7 @@ func (p *phaseRun) reload(ctx context.Context, e *entry) error {
 }
 
 // renew makes the claims of what runs count on.
-func (p *phaseRun) renew(ctx context.Context) error {
+func (p *phaseRun) renew(ctx context.Context) {
 	now := p.r.now()
 	add := map[string]Claim{}
 	for e, f := range p.running {
@@ -263,7 +258,7 @@ func (p *phaseRun) renew(ctx context.Context) error {
 		}
 	}
 	if len(add) == 0 {
-		return nil
+		return
 	}
 	for range 5 {
 		c, version, err := p.r.readClaims(ctx, p.o.self)
@@ -279,13 +274,13 @@ func (p *phaseRun) renew(ctx context.Context) error {
 				if version == p.claimsVersion {
 					p.claims, p.claimsVersion = next, versions[0]
 				}
-				return nil
+				return
 			}
 		}
 		if !errors.Is(err, state.ErrConflict) {
 			p.r.note("the claim of what runs could not be renewed: " + err.Error())
-			return nil
+			return
 		}
 	}
-	return nil
+	return
 }

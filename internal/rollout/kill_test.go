@@ -71,11 +71,9 @@ func TestKilledAtEveryWrite(t *testing.T) {
 					m := &mortal{Store: s, after: after}
 					m.left.Store(int64(n))
 					r := w.runner(m)
-					name := "r1"
 					doc, _, err := r.New(t.Context(), rollout.NewRelease{Package: pkg("release.ocu.star"), Commit: strings.Repeat("c", 40)})
 					if err == nil {
-						name = fmt.Sprint("r", doc.Number)
-						_, err = r.Advance(t.Context(), pkg("release.ocu.star"), name)
+						_, err = r.Advance(t.Context(), pkg("release.ocu.star"), fmt.Sprint("r", doc.Number))
 					}
 					killed := m.dead.Load()
 					if !killed && err != nil {

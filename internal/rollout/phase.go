@@ -153,7 +153,7 @@ func (p *phaseRun) loop(ctx context.Context) error {
 		case s := <-p.steps:
 			s.reply <- p.recordStep(lasting, s)
 		case <-beat.C:
-			err = p.renew(lasting)
+			p.renew(lasting)
 		case <-poll:
 			look = true
 		case <-stop:

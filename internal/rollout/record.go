@@ -132,7 +132,7 @@ func (p *phaseRun) latest(ctx context.Context, out outcome, run Item) ([]state.C
 	name := latestDoc(p.o.self, e.key)
 	deploy := e.def.Kind == ref.Deploy
 	succeeded := out.done != nil && out.err == nil
-	if !succeeded && !out.down && out.restored == nil && !(deploy && out.err != nil && e.def.OnFailure == "keep" && e.def.Verify.Name != "") || e.def.Fn.Name == "" {
+	if !succeeded && !out.down && out.restored == nil || e.def.Fn.Name == "" {
 		return nil, nil
 	}
 	live, version, found, err := read[Item](ctx, p.r.Store, name)
@@ -147,8 +147,6 @@ func (p *phaseRun) latest(ctx context.Context, out outcome, run Item) ([]state.C
 			return nil, nil
 		}
 		return []state.Change{{Ref: name, Version: version}}, nil
-	case !succeeded:
-		return nil, nil
 	case found && !deploy && numberOf(live.Release) > p.o.doc.Number:
 		return nil, nil // an older release's call, retried
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/progress"
 	"github.com/slipway-dev/slipway/internal/rollout"
+	"github.com/slipway-dev/slipway/internal/rollout/ref"
 	"github.com/slipway-dev/slipway/internal/state"
 )
 
@@ -171,6 +172,12 @@ func (l *Link) Scan(ctx context.Context, prefix string) iter.Seq2[state.Entry, e
 func (l *Link) Deployment(ctx context.Context, d rollout.Deployment) error {
 	_, err := l.ask(ctx, ask{What: "deployment", Deployment: &d})
 	return err
+}
+
+// Shipped is rollout.Runner.Shipped: the forge is asked.
+func (l *Link) Shipped(ctx context.Context, _ ref.Ref, doc rollout.Release) ([]byte, error) {
+	a, err := l.ask(ctx, ask{What: "shipped", Release: &doc})
+	return a.Value, err
 }
 
 // Member is rollout.Runner.Member: the forge is asked.

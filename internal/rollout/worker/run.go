@@ -29,6 +29,7 @@ type Start struct {
 type Hooks struct {
 	Store       state.Store
 	Member      func(ctx context.Context, team, who string) (bool, error)
+	Shipped     func(ctx context.Context, doc rollout.Release) ([]byte, error)
 	Deployments rollout.Deployments // nil for none
 	Progress    progress.Reporter
 }
@@ -180,6 +181,8 @@ func (w *running) answer(ctx context.Context, q ask) (a answer) {
 		a.Versions, err = w.hooks.Store.Apply(ctx, q.Message, q.Changes...)
 	case q.What == "member" && w.hooks.Member != nil:
 		a.Yes, err = w.hooks.Member(ctx, q.Team, q.Who)
+	case q.What == "shipped" && w.hooks.Shipped != nil && q.Release != nil:
+		a.Value, err = w.hooks.Shipped(ctx, *q.Release)
 	case q.What == "deployment" && q.Deployment != nil:
 		if w.hooks.Deployments != nil {
 			err = w.hooks.Deployments.Deployment(ctx, *q.Deployment)

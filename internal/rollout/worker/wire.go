@@ -30,13 +30,14 @@ type message struct {
 
 // ask is a question of the worker's.
 type ask struct {
-	What       string              `json:"what"` // get, list, apply, member, deployment
+	What       string              `json:"what"` // get, list, apply, member, deployment, shipped
 	Refs       []string            `json:"refs,omitempty"`
 	Message    string              `json:"message,omitempty"`
 	Changes    []state.Change      `json:"changes,omitempty"`
 	Team       string              `json:"team,omitempty"`
 	Who        string              `json:"who,omitempty"`
 	Deployment *rollout.Deployment `json:"deployment,omitempty"`
+	Release    *rollout.Release    `json:"release,omitempty"`
 }
 
 // answer is what it is told.
@@ -46,6 +47,7 @@ type answer struct {
 	Refs     []string      `json:"refs,omitempty"`
 	Versions []string      `json:"versions,omitempty"`
 	Yes      bool          `json:"yes,omitempty"`
+	Value    []byte        `json:"value,omitempty"`
 	Conflict *string       `json:"conflict,omitempty"` // the ref of a document that another has changed
 	Fault    *Fault        `json:"fault,omitempty"`
 }

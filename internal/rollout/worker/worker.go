@@ -4,7 +4,6 @@
 package worker
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/release"
@@ -36,21 +35,20 @@ type Request struct {
 	Action Action `json:"action"`
 	// Package is a file in the repository. Approve, Deploy and Rollback find the
 	// one that is meant when it is empty.
-	Package     string          `json:"package,omitempty"`
-	Commit      string          `json:"commit,omitempty"`  // of Carry; of others where repo.ocu.star is read
-	Tag         string          `json:"tag,omitempty"`     // of the forge's release that is carried out
-	Shipped     json.RawMessage `json:"shipped,omitempty"` // what that consists of
-	Release     string          `json:"release,omitempty"` // "r7", a tag of the package's, the forge's tag, or a commit; empty for the newest
-	Environment string          `json:"environment,omitempty"`
-	Approval    string          `json:"approval,omitempty"` // its name
-	By          string          `json:"by,omitempty"`       // who asks
+	Package     string `json:"package,omitempty"`
+	Commit      string `json:"commit,omitempty"`  // of Carry; of others where repo.ocu.star is read
+	Tag         string `json:"tag,omitempty"`     // of the forge's release that is carried out
+	Release     string `json:"release,omitempty"` // "r7", a tag of the package's, the forge's tag, or a commit; empty for the newest
+	Environment string `json:"environment,omitempty"`
+	Approval    string `json:"approval,omitempty"` // its name
+	By          string `json:"by,omitempty"`       // who asks
 	// Leave are the releases that Continue does nothing of: somebody stopped them.
 	Leave []string `json:"leave,omitempty"`
 
-	Git    string `json:"git"`    // folder of the repository
-	Trees  string `json:"trees"`  // folder for checkouts
-	Name   string `json:"name"`   // of the repository in references, unless repo.ocu.star gives one
-	Limits Limits `json:"limits"` //
+	Git    string `json:"git"`   // folder of the repository
+	Trees  string `json:"trees"` // folder for checkouts
+	Name   string `json:"name"`  // of the repository in references, unless repo.ocu.star gives one
+	Limits Limits `json:"limits"`
 	Host   Host   `json:"host"`
 }
 
