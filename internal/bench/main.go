@@ -42,7 +42,7 @@ type subject struct {
 
 func subjects() []subject {
 	return []subject{{name: "build", measure: measureBuild}, {name: "notes", measure: measureNotes}, {name: "classify", measure: measureClassify},
-		{name: "upload", measure: measureUpload}, {name: "images", measure: measureImages}, {name: "bot", measure: measureBot},
+		{name: "upload", measure: measureUpload}, {name: "images", measure: measureImages}, {name: "bot", measure: measureBot}, {name: "rollout", measure: measureRollout},
 		{name: "storm", measure: measureStorm, long: true}}
 }
 

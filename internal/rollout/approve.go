@@ -57,7 +57,7 @@ func (o *opened) asksFor(at ref.Ref) (*lang.Gate, bool) {
 		switch {
 		case in.Gate != nil && in.Gate.Soak == 0 && ApprovalDoc(o.self, in.Gate.Name) == at:
 			return in.Gate, true
-		case in.Ref != nil && in.Ref.Kind == ref.Custom && !in.Ref.Versioned && in.Ref.Name == at.Name:
+		case in.Ref != nil && in.Ref.Kind == ref.Custom && ownOf(o.self, *in.Ref) && in.Ref.Name == at.Name:
 			return nil, true
 		}
 	}
@@ -88,7 +88,7 @@ func (o *opened) approvals() string {
 		switch {
 		case in.Gate != nil && in.Gate.Soak == 0:
 			names = append(names, in.Gate.Name)
-		case in.Ref != nil && in.Ref.Kind == ref.Custom && !in.Ref.Versioned:
+		case in.Ref != nil && in.Ref.Kind == ref.Custom && ownOf(o.self, *in.Ref):
 			names = append(names, in.Ref.Name)
 		}
 	}

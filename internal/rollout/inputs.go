@@ -100,11 +100,17 @@ func (l *resolver) ref(ctx context.Context, to ref.Ref) (json.RawMessage, *Wait,
 	if ok {
 		return found, nil, nil
 	}
-	if !to.Versioned && (to.Kind == ref.Call || to.Kind == ref.Deploy || to.Kind == ref.Release) {
+	if ownOf(l.self, to) && (to.Kind == ref.Call || to.Kind == ref.Deploy || to.Kind == ref.Release) {
 		return nil, nil, release.Failf("", "%s is complete and has no %s%s", l.named(to.Sub(to.Kind, to.Name)), to.Fragment, outputsOf(value))
 	}
 	wait.Reason = "it has no " + to.Fragment
 	return nil, wait, nil
+}
+
+// ownOf tells references to what a release itself does. Package files' own
+// references have its name already.
+func ownOf(self, to ref.Ref) bool {
+	return !to.Global && to.Package() == self.Package() && (!to.Versioned || to.Release == self.Release)
 }
 
 // outputsOf lists what an item did put out.

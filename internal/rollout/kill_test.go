@@ -53,7 +53,7 @@ for kind, n in [("staging", 2), ("prod", 3)]:
 func chainedWorld(t *testing.T, s state.Store) *world {
 	t.Helper()
 	w := newWorld(map[string]string{"release.ocu.star": chained, "environments.ocu.star": environments})
-	release(t, w.runner(s), "environments.ocu.star")
+	releaseOf(t, w.runner(s), "environments.ocu.star")
 	return w
 }
 
@@ -111,7 +111,7 @@ func resume(t *testing.T, w *world, s state.Store) {
 		t.Fatal(err)
 	}
 	if len(all) == 0 {
-		release(t, r, "release.ocu.star")
+		carriedOut(t, r)
 		return
 	}
 	doc, err := r.Advance(t.Context(), pkg("release.ocu.star"), "r1")

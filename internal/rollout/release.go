@@ -173,11 +173,10 @@ func (r *Runner) load(ctx context.Context, o *opened) error {
 	o.options = lang.Options{Root: at.Root, Self: o.self, Environments: envs, Host: at.Host(path.Dir(o.self.Path)), HTTP: r.HTTP, Limits: r.Limits}
 	loading := o.options
 	loading.Log = newLog(r.now, progress.Discard.Stage("").Task("", 0), &r.masks)
-	o.pkg, err = lang.Load(ctx, loading)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := fs.Stat(at.Root, o.self.Path); errors.Is(err, fs.ErrNotExist) {
 		return release.Invalidf("commit it, or give the right path", "there is no %s in commit %s", o.self.Path, release.ShortCommit(o.doc.Commit))
 	}
-	if err != nil {
+	if o.pkg, err = lang.Load(ctx, loading); err != nil {
 		return r.masks.in(err)
 	}
 	for _, w := range o.pkg.Warnings {

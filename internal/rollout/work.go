@@ -38,9 +38,13 @@ type chain struct {
 	environment json.RawMessage
 }
 
+// mostFunctions bounds a chain: without it, two functions that go on with each
+// other would never end.
+const mostFunctions = 1000
+
 // run calls a function, and those that it goes on with, to the end.
 func (c *chain) run(ctx context.Context, fn lang.Function, inputs map[string]json.RawMessage) (done *lang.Done, next *Step, waits []Wait, err error) {
-	for {
+	for range mostFunctions {
 		res, err := c.o.pkg.Call(ctx, fn, inputs, c.options)
 		if err != nil {
 			return nil, nil, nil, err
@@ -58,6 +62,7 @@ func (c *chain) run(ctx context.Context, fn lang.Function, inputs map[string]jso
 		}
 		fn, inputs = step.Function, c.with(values)
 	}
+	return nil, nil, nil, release.Failf("end the chain with return done()", "it went on with next() %d times, last with %s: an endless chain?", mostFunctions, fn.Name)
 }
 
 // with adds the environment to the inputs of a deploy's function.

@@ -97,8 +97,14 @@ func (m machine) WriteFile(context.Context, string, []byte) error { return error
 
 func pkg(file string) ref.Ref { return ref.Ref{Repo: "example.com/acme/app", Path: file} }
 
-// release makes a release of a file and carries it out.
-func release(t *testing.T, r *rollout.Runner, file string) rollout.Release {
+// carriedOut makes a release of release.ocu.star and carries it out.
+func carriedOut(t *testing.T, r *rollout.Runner) rollout.Release {
+	t.Helper()
+	return releaseOf(t, r, "release.ocu.star")
+}
+
+// releaseOf makes a release of a file and carries it out.
+func releaseOf(t *testing.T, r *rollout.Runner, file string) rollout.Release {
 	t.Helper()
 	doc, _, err := r.New(t.Context(), rollout.NewRelease{Package: pkg(file), Commit: strings.Repeat("c", 40), Force: true})
 	if err != nil {
