@@ -62,6 +62,9 @@ func (s Step) Do(ctx context.Context) error {
 	}
 	r, err := w.do(ctx)
 	w.warn(r.Warnings)
+	if w.in.command == "rollout" {
+		return w.endRollout(r, err)
+	}
 	if err != nil {
 		r.Outcome = release.Stopped
 		w.tell(err)
@@ -106,6 +109,9 @@ func (w *workflow) asked() (args []string, skip string, err error) {
 	}
 	if w.in.command == "promote" {
 		return append(append(line, w.in.args...), "--", w.in.from, w.in.tag), "", nil
+	}
+	if w.in.command == "rollout" {
+		return w.askedRollout(line)
 	}
 	if w.in.tag != "" {
 		return append(append(line, "--tag", w.in.tag), w.in.args...), "", nil
@@ -190,12 +196,19 @@ func (w *workflow) hand(r release.Report, failed error) error {
 	if err != nil {
 		return err
 	}
+	if w.in.command == "rollout" && r.Outcome == release.Stopped {
+		values["status"] = string(release.Stopped) // also where nothing could be begun
+	}
 	if err := write(w.action, values, w.log.mask); err != nil {
 		w.tell(err)
 		return err
 	}
 	if r.Outcome == release.Skipped {
-		w.action.Noticef("%s", w.log.mask.Replace("nothing to release: "+r.Decision.Reason))
+		what := "nothing to release: "
+		if w.in.command == "rollout" {
+			what = "nothing to roll out: "
+		}
+		w.action.Noticef("%s", w.log.mask.Replace(what+r.Decision.Reason))
 	}
 	var b strings.Builder
 	report.Markdown(&b, r, failed)

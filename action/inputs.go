@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/shlex"
 
@@ -17,6 +18,9 @@ type inputs struct {
 	config, workingDirectory     string
 	token                        string
 	from, tag, class             string
+	packages                     []string
+	state, wait                  string
+	goOn, failOnWaiting          bool
 	dryRun, snapshot             bool
 	stage, merge                 bool
 	platforms                    []string
@@ -28,7 +32,7 @@ type inputs struct {
 }
 
 // commands are what `command:` may be.
-var commands = []string{"release", "promote", "build", "test", "plan", "notes", "classify", "image"}
+var commands = []string{"release", "promote", "build", "test", "plan", "notes", "classify", "image", "rollout"}
 
 // input names a variable that a runner makes of an input.
 func variable(input string) string { return "INPUT_" + strings.ToUpper(input) }
@@ -79,6 +83,7 @@ func readInputs(getenv func(string) string, environ, more []string) (inputs, err
 	r := &reader{getenv: getenv}
 	in := inputs{
 		command: r.text("command"), config: r.text("config"), workingDirectory: r.text("working-directory"), token: r.text("token"),
+		packages: r.list("package"), state: r.text("state"), wait: r.text("wait"), goOn: r.flag("continue"), failOnWaiting: r.flag("fail-on-waiting"),
 		from: r.text("from"), tag: r.text("tag"), class: r.text("class"), dryRun: r.flag("dry-run"), snapshot: r.flag("snapshot"),
 		stage: r.flag("stage"), merge: r.flag("merge"), platforms: r.list("platforms"), builder: r.text("builder"), dist: r.text("dist"),
 		registry: r.text("registry"), registryUser: r.text("registry-username"), registryPasswd: r.text("registry-password"),
@@ -119,6 +124,19 @@ func (r *reader) together(in inputs) {
 	only("from", in.from != "", "promote")
 	if in.command == "promote" && (in.from == "" || in.tag == "") {
 		r.wrong("from", "the command promote takes both from and tag", "give what is promoted, and the tag of the new release")
+	}
+	only("package", len(in.packages) > 0, "rollout")
+	only("state", in.state != "", "rollout")
+	only("wait", in.wait != "", "rollout")
+	only("continue", in.goOn, "rollout")
+	only("fail-on-waiting", in.failOnWaiting, "rollout")
+	if in.wait != "" {
+		if d, err := time.ParseDuration(in.wait); err != nil || d < 0 {
+			r.wrong("wait", fmt.Sprintf("%q is no time", in.wait), "such as 30m or 2h")
+		}
+	}
+	if in.goOn && (len(in.packages) > 0 || in.tag != "") {
+		r.wrong("continue", "it begins nothing, so it takes no package and no tag", "leave package and tag out")
 	}
 	only("platforms", len(in.platforms) > 0, "build", "image")
 	if (in.registryUser == "") != (in.registryPasswd == "") {
@@ -181,10 +199,16 @@ func (in inputs) line() []string {
 		flag("platforms", strings.Join(in.platforms, ","))
 	case "plan", "test":
 		on("snapshot", in.snapshot)
+	case "rollout":
+		on("continue", in.goOn)
+		flag("state", in.state)
+		flag("wait", in.wait)
 	}
 	if slices.Contains([]string{"release", "promote", "build", "plan", "test"}, in.command) {
-		flag("class", in.class)
 		flag("builder", in.builder)
+	}
+	if slices.Contains([]string{"release", "promote", "build", "plan", "test", "rollout"}, in.command) && !in.goOn {
+		flag("class", in.class)
 	}
 	if slices.Contains([]string{"release", "promote", "build"}, in.command) {
 		flag("dist", in.dist)

@@ -1,6 +1,7 @@
 package action
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 func outputs(r release.Report, workspace string) (map[string]string, error) {
 	d := r.Decision
 	out := map[string]string{"class": d.Class, "version": d.Version, "tag": d.Tag, "reason": d.Reason, "notes": r.Notes, "plan-hash": r.PlanHash,
-		"skipped": strconv.FormatBool(r.Outcome == release.Skipped), "outcome": string(r.Outcome)}
+		"status": release.RolloutStatus(r.Rollouts), "skipped": strconv.FormatBool(r.Outcome == release.Skipped), "outcome": string(r.Outcome)}
 	if r.Plan != nil {
 		out["class"], out["version"], out["tag"] = r.Plan.Class, r.Plan.Version, r.Plan.Tag
 	}
@@ -38,6 +39,10 @@ func outputs(r release.Report, workspace string) (map[string]string, error) {
 		case release.KindDigests:
 			out["digests"] = relative(workspace, a.File)
 		}
+	}
+	out["release"] = ""
+	for _, ro := range r.Rollouts {
+		out["release"] = cmp.Or(out["release"], ro.Release)
 	}
 	type artifact struct {
 		Name     string `json:"name"`
@@ -69,7 +74,7 @@ func outputs(r release.Report, workspace string) (map[string]string, error) {
 		metadata = map[string]any{"project_name": p.Project, "tag": p.Tag, "previous_tag": p.Notes.Previous, "version": p.Version,
 			"commit": p.Commit, "date": p.Time, "class": p.Class, "prerelease": p.Prerelease}
 	}
-	for name, v := range map[string]any{"artifacts": artifacts, "assets": assets, "metadata": metadata, "images": emptyNotNull(r.Images), "plan": r.Plan} {
+	for name, v := range map[string]any{"artifacts": artifacts, "assets": assets, "metadata": metadata, "images": emptyNotNull(r.Images), "rollouts": emptyNotNull(r.Rollouts), "plan": r.Plan} {
 		b, err := json.Marshal(v)
 		if err != nil {
 			return nil, err
@@ -82,11 +87,11 @@ func outputs(r release.Report, workspace string) (map[string]string, error) {
 	return out, nil
 }
 
-func emptyNotNull(images []release.ReportImage) []release.ReportImage {
-	if images == nil {
-		return []release.ReportImage{}
+func emptyNotNull[T any](list []T) []T {
+	if list == nil {
+		return []T{}
 	}
-	return images
+	return list
 }
 
 func relative(workspace, path string) string {

@@ -16,6 +16,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/progress"
 	"github.com/slipway-dev/slipway/internal/project"
 	"github.com/slipway-dev/slipway/internal/release"
+	"github.com/slipway-dev/slipway/internal/rollout/worker"
 	"github.com/slipway-dev/slipway/internal/state"
 )
 
@@ -41,6 +42,8 @@ type Deps struct {
 	Mirror func(ctx context.Context, address string, login git.Login, defaultBranch, dir string) (*git.Repo, error)
 	// Release has the engine carry a request out.
 	Release func(ctx context.Context, w Work) (release.Report, error)
+	// Rollout has a process of its own carry a rollout out.
+	Rollout func(ctx context.Context, w RolloutWork) (worker.Outcome, error)
 	Log     *slog.Logger
 	Clock   func() time.Time
 }

@@ -27,6 +27,8 @@ type Config struct {
 	CatchUp      time.Duration `yaml:"catch-up,omitempty" env:"CATCH_UP" description:"How often tags, comments and failed deliveries are compared with the ledger. Default: 10m."`
 	Drain        time.Duration `yaml:"drain,omitempty" env:"DRAIN" description:"How long work under way may go on after SIGTERM. Default: 30s."`
 	GiveUp       time.Duration `yaml:"give-up,omitempty" env:"GIVE_UP" description:"How long an operation is tried again while the forge or a registry is away. Default: 24h."`
+	RolloutTime  time.Duration `yaml:"rollout-time,omitempty" env:"ROLLOUT_TIME" description:"How long one run of a rollout may take. Default: 1h."`
+	RolloutMem   int           `yaml:"rollout-memory,omitempty" env:"ROLLOUT_MEMORY" description:"MiB that a release package may take. Default: 512."`
 	Builder      string        `yaml:"builder,omitempty" env:"BUILDER" description:"BuildKit for builds and images: a buildx builder's name or an address. Default: BUILDX_BUILDER, else docker."`
 	Log          string        `yaml:"log,omitempty" env:"LOG" enum:"debug,info,warn,error" description:"Least level of log lines. Default: info."`
 	Forges       []ForgeConfig `yaml:"forges" envPrefix:"FORGES" description:"The forges to serve."`
@@ -70,7 +72,13 @@ type Settings struct {
 	Work            string `yaml:"work,omitempty" env:"WORK" enum:"bot,workflow" description:"Where releases are made: bot (default), or workflow, which is dispatched and followed."`
 	Workflow        string `yaml:"workflow,omitempty" env:"WORKFLOW" description:"With work: workflow, the file that releases a tag. Default: slipway-release.yml, which slipway init writes."`
 	PromoteWorkflow string `yaml:"promote-workflow,omitempty" env:"PROMOTE_WORKFLOW" description:"With work: workflow, the file that promotes. Default: slipway-promote.yml."`
-	HostBuilds      string `yaml:"host-builds,omitempty" env:"HOST_BUILDS" enum:"refuse,allow" description:"Whether builds and checks may run plain on the bot's machine: refuse (default: in BuildKit only) or allow."`
+	HostBuilds      string `yaml:"host-builds,omitempty" env:"HOST_BUILDS" enum:"refuse,allow" description:"Whether builds, checks and scripts of release packages may run plain on the bot's machine: refuse (default: in BuildKit only) or allow."`
+
+	Space           string   `yaml:"space,omitempty" env:"SPACE" description:"Name of a state of rollouts that several repositories have together, so that their packages refer to each other. Default: each has its own."`
+	RolloutWorkflow string   `yaml:"rollout-workflow,omitempty" env:"ROLLOUT_WORKFLOW" description:"With work: workflow, the file that rolls out. Default: slipway-rollout.yml."`
+	RolloutImage    string   `yaml:"rollout-image,omitempty" env:"ROLLOUT_IMAGE" description:"Image that scripts of release packages run in, in BuildKit."`
+	RolloutEnv      []string `yaml:"rollout-env,omitempty" env:"ROLLOUT_ENV" description:"Names of variables of the bot's environment that scripts of release packages may see."`
+	RolloutPrivate  string   `yaml:"rollout-private-http,omitempty" env:"ROLLOUT_PRIVATE_HTTP" enum:"refuse,allow" description:"Whether http.get and the like of release packages may reach this machine and private addresses: refuse (default) or allow."`
 }
 
 // Where work is done, and whether it may be done plain on the bot's machine.
@@ -126,7 +134,16 @@ func (c Config) Settings(f ForgeConfig, repository string) Settings {
 		}
 		return ""
 	}
+	env := own.RolloutEnv
+	if env == nil {
+		env = f.RolloutEnv
+	}
 	return Settings{
+		Space:           pick(own.Space, f.Space),
+		RolloutWorkflow: pick(own.RolloutWorkflow, f.RolloutWorkflow, "slipway-rollout.yml"),
+		RolloutImage:    pick(own.RolloutImage, f.RolloutImage),
+		RolloutEnv:      env,
+		RolloutPrivate:  pick(own.RolloutPrivate, f.RolloutPrivate, "refuse"),
 		Work:            pick(own.Work, f.Work, WorkInBot),
 		Workflow:        pick(own.Workflow, f.Workflow, "slipway-release.yml"),
 		PromoteWorkflow: pick(own.PromoteWorkflow, f.PromoteWorkflow, "slipway-promote.yml"),
@@ -166,8 +183,12 @@ func (c *Config) complete(cacheDir string) {
 	if c.Workers == 0 {
 		c.Workers = 2
 	}
+	if c.RolloutMem == 0 {
+		c.RolloutMem = 512
+	}
 	for field, value := range map[*time.Duration]time.Duration{
-		&c.Keep: 30 * 24 * time.Hour, &c.CatchUp: 10 * time.Minute, &c.Drain: 30 * time.Second, &c.GiveUp: 24 * time.Hour,
+		&c.RolloutTime: time.Hour,
+		&c.Keep:        30 * 24 * time.Hour, &c.CatchUp: 10 * time.Minute, &c.Drain: 30 * time.Second, &c.GiveUp: 24 * time.Hour,
 	} {
 		if *field == 0 {
 			*field = value

@@ -95,6 +95,9 @@ func (v *checker) written() {
 	if v.config.Workers < 0 || v.config.Workers == 0 && given("workers") {
 		v.problem("workers", "write how many releases may be made at once, such as 2", "no release could ever be made")
 	}
+	if v.config.RolloutMem < 0 || v.config.RolloutMem > 0 && v.config.RolloutMem < 64 || v.config.RolloutMem == 0 && given("rollout-memory") {
+		v.problem("rollout-memory", "write 512", "a release package could hardly be evaluated in that much memory")
+	}
 	if v.config.CatchUp > 0 && v.config.CatchUp < time.Second {
 		v.problem("catch-up", "write 10m", "the forges would be asked more than once a second")
 	}
@@ -234,12 +237,26 @@ func (v *checker) secrets(at string, f *ForgeConfig) {
 func (v *checker) settings(at string, s Settings) {
 	v.oneOf(at+".work", s.Work, WorkInBot, WorkInWorkflow)
 	v.oneOf(at+".host-builds", s.HostBuilds, "refuse", AllowHost)
-	for _, w := range []struct{ key, file string }{{"workflow", s.Workflow}, {"promote-workflow", s.PromoteWorkflow}} {
+	v.oneOf(at+".rollout-private-http", s.RolloutPrivate, "refuse", AllowHost)
+	if s.Space != "" && !spaceName.MatchString(s.Space) {
+		v.problem(at+".space", "letters, digits, dots and dashes, such as shop", "that is no name of a space")
+	}
+	for i, name := range s.RolloutEnv {
+		if !variableName.MatchString(name) || strings.HasPrefix(name, "SLIPWAY_BOT_") {
+			v.problem(fmt.Sprintf("%s.rollout-env[%d]", at, i), "write its name alone, such as KUBECONFIG", "that is no variable that scripts may see")
+		}
+	}
+	for _, w := range []struct{ key, file string }{{"workflow", s.Workflow}, {"promote-workflow", s.PromoteWorkflow}, {"rollout-workflow", s.RolloutWorkflow}} {
 		if strings.Contains(w.file, "/") {
 			v.problem(at+"."+w.key, "leave the folder out, such as release.yml", "a workflow is named by its file alone")
 		}
 	}
 }
+
+var (
+	spaceName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
 
 func (v *checker) server(field, address string) {
 	if _, err := forge.ParseServer(address); err != nil {

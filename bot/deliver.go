@@ -17,6 +17,7 @@ const (
 	kindLook    = "look"    // find what a tag or branch points at, then release that
 	kindRelease = "release" // release a tag, or a commit of a branch
 	kindPromote = "promote" // release a commit, or the bits of another release, under a new tag
+	kindRollout = "rollout" // carry a release to its environments, or part of it
 	kindCommand = "command" // answer the commands of a comment
 	kindRefresh = "refresh" // fetch, and read the schedules of the default branch
 )

@@ -18,6 +18,9 @@ import (
 // statusContext is the commit status that tells of a release.
 const statusContext = "slipway/release"
 
+// rolloutContext is that of its rollout.
+const rolloutContext = "slipway/rollout"
+
 // memory is what an operation keeps from one attempt to the next, so that the
 // same comment, status and deployment go on.
 type memory struct {
@@ -27,6 +30,8 @@ type memory struct {
 	Others     []string  `json:"others,omitempty"`     // ids of runs that were there before
 	Run        string    `json:"run,omitempty"`        // id of that workflow's run
 	Over       bool      `json:"over,omitempty"`       // that run has ended, and not in a release
+	Failed     bool      `json:"failed,omitempty"`     // the rollout failed: what failed of it is to be tried again
+	Release    string    `json:"release,omitempty"`    // of the rollout's package, by its ref
 	Begun      bool      `json:"begun,omitempty"`      // the engine was at work: what is staged may be this operation's
 }
 
@@ -47,6 +52,9 @@ type teller struct {
 	op     ledger.Operation
 	thread thread
 	log    *slog.Logger
+	// rollouts are the release packages that are carried out after the release.
+	rollouts []string
+	context  string // of the commit's status
 
 	sending sync.Mutex // held while the comment is brought up to date: an older text must not come last
 
@@ -66,7 +74,7 @@ const editEvery = 3 * time.Second
 
 // newTeller begins to tell of an operation. close ends it.
 func (b *Bot) newTeller(ctx context.Context, r *repository, op ledger.Operation, t thread, log *slog.Logger) (tell *teller, stop func()) {
-	tell = &teller{repo: r, op: op, thread: t, log: log, kick: make(chan struct{}, 1), done: make(chan struct{})}
+	tell = &teller{repo: r, op: op, thread: t, log: log, context: statusContext, kick: make(chan struct{}, 1), done: make(chan struct{})}
 	if len(op.Memory) > 0 {
 		if err := json.Unmarshal(op.Memory, &tell.memory); err != nil {
 			log.Warn("what the operation remembered can't be read", "error", err.Error())
@@ -238,7 +246,7 @@ func (t *teller) status(ctx context.Context, commit, state, description, url str
 	if commit == "" {
 		return
 	}
-	s := forge.CommitStatus{Context: statusContext, State: state, Description: clip(strings.Join(strings.Fields(description), " "), 130), URL: url}
+	s := forge.CommitStatus{Context: t.context, State: state, Description: clip(strings.Join(strings.Fields(description), " "), 130), URL: url}
 	err := t.repo.forge.SetStatus(ctx, commit, s)
 	t.owe(err, func(l *telling, owed bool) {
 		if l.Commit, l.Status = "", nil; owed {
@@ -270,7 +278,7 @@ func (t *teller) deployment(ctx context.Context, ref, environment, state, url, d
 		}
 		t.remember(ctx, func(m *memory) { m.Deployment = id })
 	}
-	if err := d.SetDeploymentStatus(ctx, id, state, url, clip(description, 130)); err != nil && ctx.Err() == nil {
+	if err := d.SetDeploymentStatus(ctx, id, forge.DeploymentStatus{State: state, LogURL: url, Description: clip(description, 130)}); err != nil && ctx.Err() == nil {
 		t.log.Warn("the deployment's status could not be set", "error", err.Error())
 	}
 }

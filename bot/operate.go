@@ -68,6 +68,8 @@ func (b *Bot) kind(ctx context.Context, r *repository, op ledger.Operation, log 
 		return b.release(ctx, r, op, log)
 	case kindPromote:
 		return b.promote(ctx, r, op, log)
+	case kindRollout:
+		return b.rollout(ctx, r, op, log)
 	case kindCommand:
 		return b.command(ctx, r, op, log)
 	case kindTell:
@@ -195,6 +197,7 @@ func (b *Bot) releaseSelected(ctx context.Context, r *repository, op ledger.Oper
 	if d.Skip {
 		return release.Report{Schema: release.ReportSchema, Outcome: release.Skipped, Decision: d}, nil
 	}
+	tell.rollouts = p.Config.RolloutFor(d.Class)
 	tell.change(func(a *report.Answer) {
 		a.Sign, a.Headline = "⏳", fmt.Sprintf("Releasing %s (%s) from %s", d.Tag, d.Class, release.ShortCommit(d.Commit))
 	})
@@ -285,6 +288,9 @@ func (b *Bot) told(ctx context.Context, op ledger.Operation, tell *teller, rep r
 	res := b.outcome(ctx, op, rep, err)
 	if data, jerr := json.Marshal(kept(rep, err)); jerr == nil {
 		res.Report = data
+	}
+	if res.State == ledger.OpDone && rep.Outcome != release.Skipped {
+		res.Next = append(res.Next, rolloutsAfter(op, tell, rep)...)
 	}
 	// The end is told even when the work was cancelled.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTime)

@@ -162,6 +162,7 @@ func (b *Bot) promoteTo(ctx context.Context, r *repository, op ledger.Operation,
 	if err != nil {
 		return release.Report{}, err
 	}
+	tell.rollouts = w.Project.Config.RolloutFor(decision.Class)
 	tell.change(func(a *report.Answer) {
 		a.Sign, a.Headline = "⏳", fmt.Sprintf("Promoting %s to %s (%s)", release.ShortCommit(w.Event.Commit), in.Tag, decision.Class)
 		a.Lines = []string{in.Reason, d.Reason}

@@ -49,7 +49,7 @@ ended, or after the config's drain; what is cut off goes on with the next start.
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serveBot(cmd.Context(), f) },
 	}
 	cmd.Flags().StringVar(&f.listen, "listen", "", "address to listen on, instead of the config's")
-	for _, c := range []*cobra.Command{a.botDoctorCommand(), a.botReadyCommand(), a.botDeliveriesCommand(), a.botOperationsCommand(), a.botAuditCommand()} {
+	for _, c := range []*cobra.Command{a.rolloutChildCommand(), a.botDoctorCommand(), a.botReadyCommand(), a.botDeliveriesCommand(), a.botOperationsCommand(), a.botAuditCommand()} {
 		cmd.AddCommand(a.leaf(c))
 	}
 	return cmd
@@ -139,6 +139,7 @@ func (a *app) botDeps(log *slog.Logger) bot.Deps {
 		},
 		Repositories: logins.repositories,
 		Release:      a.botRelease,
+		Rollout:      a.botRollout,
 		Log:          log,
 	}
 }

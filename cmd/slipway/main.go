@@ -8,6 +8,8 @@ import (
 	"os/signal"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/slipway-dev/slipway/internal/release"
 )
 
 func main() {
@@ -35,7 +37,10 @@ func run(args []string, s streams, getenv func(string) string) int {
 		return 0
 	}
 	if sig := caught.Load(); sig != 0 && (err == nil || errors.Is(err, context.Canceled)) {
-		if err != nil {
+		switch {
+		case release.HintOf(err) != "":
+			s.tell(err)
+		case err != nil:
 			s.interrupted()
 		}
 		return 128 + int(sig)

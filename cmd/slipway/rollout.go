@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slipway-dev/slipway/internal/git"
+	"github.com/slipway-dev/slipway/internal/ledger"
 	"github.com/slipway-dev/slipway/internal/progress"
 	"github.com/slipway-dev/slipway/internal/release"
 	"github.com/slipway-dev/slipway/internal/rollout"
@@ -23,6 +24,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/rollout/lang"
 	"github.com/slipway-dev/slipway/internal/rollout/ref"
 	"github.com/slipway-dev/slipway/internal/state"
+	"github.com/slipway-dev/slipway/internal/state/gitstate"
 )
 
 // rolloutFlags are what the commands about release packages take.
@@ -41,6 +43,7 @@ func (a *app) workFlags(cmd *cobra.Command, f *rolloutFlags) {
 	a.stateFlag(cmd, f)
 	cmd.Flags().IntVar(&f.parallel, "parallel", 0, "items at once, where the package sets no limit (default 8)")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show what the scripts print")
+	a.where(cmd)
 }
 
 // rollouts is an opened repository with its state, and what works on it.
@@ -101,6 +104,10 @@ func (a *app) rollouts(ctx context.Context, f rolloutFlags, show progress.Report
 	r.close = append(r.close, closeStore)
 	r.Runner = &rollout.Runner{Store: store, Source: r.source, Repo: repositoryName(r.file.Repo.Alias, url, repo.Dir), Owner: rollout.NewOwner(a.getenv),
 		By: a.who(), Progress: show, HTTP: &http.Client{Timeout: 5 * time.Minute}, Parallel: f.parallel, Freezes: r.file.Repo.Freezes}
+	if err := a.onForge(ctx, r, url); err != nil {
+		r.Close()
+		return nil, err
+	}
 	return r, nil
 }
 
@@ -153,18 +160,24 @@ func (a *app) openState(ctx context.Context, flag string, repo *git.Repo, file l
 	where := cmp.Or(flag, a.getenv("SLIPWAY_STATE"))
 	switch {
 	case where == "" && file.State != nil && file.State.Git != "":
-		return a.gitState(ctx, repo, file.State.Git, file.State.Branch)
+		return a.gitState(ctx, repo, file.State.Git, file.State.Branch, "slipway")
 	case where == "" && file.State != nil:
 		dir := filepath.Join(repo.Dir, filepath.FromSlash(file.State.Dir))
 		// Beside what Ocuroot may have there: its files stay readable for an import.
 		return state.OpenDir(filepath.Join(dir, "slipway")), none, nil
+	case where == "" && a.step != nil: // the folders of a workflow's job end with it
+		return a.gitState(ctx, repo, "", "", "")
 	case where == "":
 		return state.OpenDir(filepath.Join(repo.CommonDir(), "slipway", "state")), none, nil
-	case strings.HasPrefix(where, "git:"):
-		remote, branch, _ := strings.Cut(strings.TrimPrefix(where, "git:"), "#")
-		return a.gitState(ctx, repo, remote, branch)
+	case where == "git", strings.HasPrefix(where, "git:"):
+		remote, branch, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(where, "git"), ":"), "#")
+		return a.gitState(ctx, repo, remote, branch, "")
 	case strings.HasPrefix(where, "sqlite:"), strings.HasPrefix(where, "postgres:"), strings.HasPrefix(where, "postgresql:"):
-		return nil, none, errUsage("sql: not yet")
+		store, closer, err := ledger.OpenState(ctx, where)
+		if err != nil {
+			return nil, none, err
+		}
+		return store, closer.Close, nil
 	}
 	dir, _ := strings.CutPrefix(where, "dir:")
 	if !filepath.IsAbs(dir) {
@@ -175,14 +188,22 @@ func (a *app) openState(ctx context.Context, flag string, repo *git.Repo, file l
 
 // gitState opens a branch as the store: of a remote by its name or address, or
 // of origin, or of the repository itself where it has no remote.
-func (a *app) gitState(ctx context.Context, repo *git.Repo, remoteName, branch string) (state.Store, func() error, error) {
+func (a *app) gitState(ctx context.Context, repo *git.Repo, remoteName, branch, prefix string) (state.Store, func() error, error) {
 	if remoteName == "" {
 		var err error
 		if remoteName, _, err = remote(ctx, repo); err != nil {
 			return nil, nil, err
 		}
 	}
-	return nil, nil, errUsage("git state: not yet")
+	login, err := a.stepLogin(ctx, repo, remoteName)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := gitstate.Open(ctx, gitstate.Options{Repo: repo.Dir, Remote: remoteName, Branch: branch, Prefix: prefix, Settings: login})
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, s.Close, nil
 }
 
 // packageRef reads what a command was given for a package or a release of it.

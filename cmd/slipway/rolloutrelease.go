@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -76,10 +77,6 @@ Exit codes: 0 complete, 1 failed, 2 the package is wrong, 3 waiting, 4 refused.`
 }
 
 func (a *app) releaseNew(ctx context.Context, r *rollouts, in rollout.NewRelease, f rolloutFlags) error {
-	var err error
-	if in.Shipped, err = a.shippedRelease(ctx, r, &in); err != nil {
-		return err
-	}
 	doc, envs, err := r.New(ctx, in)
 	if err != nil {
 		return err
@@ -100,30 +97,12 @@ func (a *app) releaseNew(ctx context.Context, r *rollouts, in rollout.NewRelease
 
 // carryOut does a release's work, and what becomes possible by it elsewhere.
 func (a *app) carryOut(ctx context.Context, r *rollouts, pkg ref.Ref, name string, f rolloutFlags) error {
-	until := time.Now().Add(f.wait)
-	doc, err := r.Advance(ctx, pkg, name)
+	done, err := r.advance(ctx, f.wait, pkg.InRelease(name))
 	if err != nil {
 		return err
 	}
-	done, err := r.Continue(ctx, rollout.Scope{})
+	doc, _, err := r.FindRelease(ctx, pkg, name)
 	if err != nil {
-		return err
-	}
-	for f.wait > 0 && time.Now().Before(until) {
-		if doc, _, err = r.FindRelease(ctx, pkg, name); err != nil {
-			return err
-		}
-		if doc.Status == rollout.Complete || doc.Status == rollout.Failed {
-			break
-		}
-		if err := sleep(ctx, min(2*time.Second, time.Until(until))); err != nil {
-			return err
-		}
-		if _, err = r.Continue(ctx, rollout.Scope{Intents: true}); err != nil {
-			return err
-		}
-	}
-	if doc, _, err = r.FindRelease(ctx, pkg, name); err != nil {
 		return err
 	}
 	came := r.came(ctx, pkg, doc)
@@ -135,6 +114,39 @@ func (a *app) carryOut(ctx context.Context, r *rollouts, pkg ref.Ref, name strin
 		return reported{came}
 	}
 	return came
+}
+
+// advance does the work of releases, and what becomes possible by it elsewhere. It
+// waits so long for what is missing.
+func (r *rollouts) advance(ctx context.Context, wait time.Duration, releases ...ref.Ref) (rollout.Continued, error) {
+	until := time.Now().Add(wait)
+	for _, rel := range releases {
+		if _, err := r.Advance(ctx, rel.Package(), rel.Release); err != nil {
+			return rollout.Continued{}, err
+		}
+	}
+	done, err := r.Continue(ctx, rollout.Scope{})
+	for err == nil && wait > 0 && time.Now().Before(until) {
+		var ended bool
+		if ended, err = r.ended(ctx, releases); ended || err != nil {
+			break
+		}
+		if err = sleep(ctx, min(2*time.Second, time.Until(until))); err == nil {
+			_, err = r.Continue(ctx, rollout.Scope{Intents: true})
+		}
+	}
+	return done, err
+}
+
+// ended says whether releases are complete or failed.
+func (r *rollouts) ended(ctx context.Context, releases []ref.Ref) (bool, error) {
+	for _, rel := range releases {
+		doc, _, err := r.FindRelease(ctx, rel.Package(), rel.Release)
+		if err != nil || doc.Status != rollout.Complete && doc.Status != rollout.Failed {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -174,6 +186,9 @@ func (a *app) withRollouts(ctx context.Context, f rolloutFlags, do func(context.
 	defer r.Close()
 	err = do(ctx, r)
 	done()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return &release.Error{Kind: release.Failed, Message: "stopped; what was done is written down", Hint: "go on with `slipway work continue`", Err: context.Canceled}
+	}
 	return err
 }
 

@@ -403,7 +403,7 @@ func (a *app) lint(ctx context.Context, r *rollouts, files []string) error {
 			for _, ph := range p.Phases {
 				items += len(ph.Items)
 			}
-			fmt.Fprintf(a.out, "%s is right: %d phases, %d items\n", name, len(p.Phases), items)
+			fmt.Fprintf(a.out, "%s is right: %s, %s\n", name, counted(len(p.Phases), "phase"), counted(items, "item"))
 		}
 	}
 	if a.json {

@@ -69,7 +69,7 @@ func (a *app) root() *cobra.Command {
 	root.AddGroup(&cobra.Group{ID: "rollout", Title: "Roll out (release packages, *.ocu.star; see also slipway release new):"})
 	for group, commands := range map[string][]*cobra.Command{
 		"release": {a.releaseCommand(), a.promoteCommand(), a.buildCommand(), a.testCommand(), a.imageCommand(), a.rehearseCommand(), a.botCommand()},
-		"rollout": {a.workCommand(), a.deployCommand(), a.rollbackCommand(), a.stateCommand(), a.lintCommand()},
+		"rollout": {a.rolloutCommand(), a.workCommand(), a.deployCommand(), a.rollbackCommand(), a.stateCommand(), a.lintCommand()},
 		"look":    {a.planCommand(), a.classifyCommand(), a.notesCommand(), a.checkCommand()},
 		"setup":   {a.initCommand(), a.schemaCommand(), a.cacheCommand(), a.versionCommand()},
 	} {

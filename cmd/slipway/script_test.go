@@ -31,12 +31,14 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(filepath.Join(e.WorkDir, "home"), 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"simforge":   cmdSimforge,
-			"webserver":  cmdWebserver,
-			"published":  cmdPublished,
-			"foreign":    cmdForeign,
-			"git-commit": cmdGitCommit,
-			"event":      cmdEvent,
+			"simforge":    cmdSimforge,
+			"webserver":   cmdWebserver,
+			"published":   cmdPublished,
+			"foreign":     cmdForeign,
+			"git-commit":  cmdGitCommit,
+			"event":       cmdEvent,
+			"deployments": cmdDeployments,
+			"exits":       cmdExits,
 		},
 	})
 }

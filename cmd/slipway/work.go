@@ -86,21 +86,25 @@ func (a *app) work(ctx context.Context, g goal) error {
 
 // shown gives the Report to a machine or, by text, to a person.
 func (a *app) shown(r release.Report, err error, text func()) error {
+	tell := err == nil || len(r.Rollouts) > 0 // work that failed or waits is told, too
 	if a.step != nil {
 		a.step.report = r
-		if err == nil {
+		if tell {
 			report.Text(a.step.call.Out, r)
 		}
 		return err
 	}
 	if !a.json {
-		if err == nil {
+		if tell {
 			text()
 		}
 		return err
 	}
 	if err != nil {
-		r.Schema, r.Outcome, r.Error = release.ReportSchema, release.Stopped, reportError(err)
+		r.Schema, r.Error = release.ReportSchema, reportError(err)
+		if r.Outcome != release.Waits {
+			r.Outcome = release.Stopped
+		}
 	}
 	if werr := report.JSON(a.out, r); werr != nil {
 		return werr

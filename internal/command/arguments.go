@@ -15,6 +15,9 @@ func (c *Command) arguments(rest string) {
 		c.hold(rest)
 		return
 	}
+	if c.Name == "freeze" {
+		rest = c.because(rest)
+	}
 	var words []string
 	for _, w := range strings.Fields(rest) {
 		w = strings.Map(func(r rune) rune {
@@ -89,6 +92,18 @@ func (c *Command) words(words []string) {
 		}
 	case "help":
 		c.help(words)
+	case "approve":
+		c.approve(words)
+	case "deploy":
+		c.deploy(words)
+	case "rollback":
+		c.rollback(words)
+	case "freeze":
+		c.freeze(words)
+	case "unfreeze":
+		for _, w := range words {
+			c.Environments = append(c.Environments, c.name(strings.Trim(w, ",")))
+		}
 	default:
 		if len(words) > 1 {
 			c.fail("write `"+usage(c.Name)+"`", "`/%s` takes one tag, but %s is written", c.Name, code(strings.Join(words, " ")))

@@ -9,7 +9,7 @@ import (
 
 // Names are the names of all commands, in the order of the help.
 func Names() []string {
-	return []string{"promote", "retry", "cancel", "status", "hold", "unhold", "help"}
+	return []string{"promote", "approve", "deploy", "rollback", "freeze", "unfreeze", "retry", "cancel", "status", "hold", "unhold", "help"}
 }
 
 // Parsed is what a comment asks for.
@@ -35,8 +35,21 @@ type Command struct {
 	To     string `json:"to,omitempty"`
 	Plan   bool   `json:"plan,omitempty"` // only show what would be done
 
+	// Of approve, deploy and rollback. Release is a release of a package (@7, a
+	// tag, a commit), or of approve the package's file; empty for the one that
+	// waits, or that was there before. Package is the file of a package, where one
+	// is named; As is the name of the approval.
+	Release     string `json:"release,omitempty"`
+	Environment string `json:"environment,omitempty"`
+	Package     string `json:"package,omitempty"`
+	As          string `json:"as,omitempty"`
+	// Of freeze and unfreeze. Until is as it was written, and such that Moment
+	// takes it; empty for until it is lifted.
+	Environments []string `json:"environments,omitempty"` // none: all
+	Until        string   `json:"until,omitempty"`
+
 	Tag    string `json:"tag,omitempty"`    // of retry, cancel, status: the release meant; empty for the place's
-	Reason string `json:"reason,omitempty"` // of hold
+	Reason string `json:"reason,omitempty"` // of hold and freeze
 	Topic  string `json:"topic,omitempty"`  // of help: one of Names, or empty
 
 	// Problem is set where the arguments are wrong; then none of them counts.

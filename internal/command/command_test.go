@@ -17,7 +17,8 @@ func outline(p Parsed) []string {
 	var out []string
 	for _, c := range p.Commands {
 		s := fmt.Sprintf("%d %s", c.Line, c.Name)
-		for _, f := range []struct{ name, value string }{{"source", c.Source}, {"to", c.To}, {"tag", c.Tag}, {"reason", c.Reason}, {"topic", c.Topic}} {
+		for _, f := range []struct{ name, value string }{{"source", c.Source}, {"to", c.To}, {"tag", c.Tag}, {"reason", c.Reason}, {"topic", c.Topic},
+			{"release", c.Release}, {"environment", c.Environment}, {"package", c.Package}, {"as", c.As}, {"environments", strings.Join(c.Environments, "+")}, {"until", c.Until}} {
 			if f.value != "" {
 				s += " " + f.name + "=" + f.value
 			}
@@ -96,13 +97,13 @@ func TestCommands(t *testing.T) {
 		"/help promote":                 "help topic=promote",
 		"/help /Hold":                   "help topic=hold",
 		"/help promte":                  "help ! there is no command `promte` (did you mean `/help promote`?)",
-		"/help me":                      "help ! there is no command `me` (the commands are promote, retry, cancel, status, hold, unhold, help)",
+		"/help me":                      "help ! there is no command `me` (the commands are promote, approve, deploy, rollback, freeze, unfreeze, retry, cancel, status, hold, unhold, help)",
 		"/slipway promote v1 to stable": "promote source=v1 to=stable prefixed",
 		"/Slipway HOLD a reason":        "hold reason=a reason prefixed",
 		"/slipway":                      "help prefixed",
 
 		"/slipway promot v1":       "/slipway promote? /slipway promot v1",
-		"/slipway deploy":          "/slipway help? /slipway deploy",
+		"/slipway destroy":         "/slipway help? /slipway destroy",
 		"/promot v1.4.0":           "/promote? /promot v1.4.0",
 		"/promte v1":               "/promote? /promte v1",
 		"/stauts":                  "/status? /stauts",

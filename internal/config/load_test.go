@@ -37,6 +37,7 @@ func TestLoad(t *testing.T) {
 		Promote:  release.Promote{Require: []string{"build", "ci/**"}, Bits: "rebuild", Version: "given", Class: "stable"},
 		Schedule: []release.Schedule{{Cron: "0 3 * * 1", Timezone: "Europe/Paris", Branch: "main", Class: "nightly"}, {Cron: "@daily"}},
 		Commands: release.Commands{Promote: release.CommandRule{Permission: "maintain", Teams: []string{"acme/release-managers"}}, Status: release.CommandRule{Permission: "triage"}},
+		Rollout:  []release.RolloutPackage{{Package: "release.ocu.star", Classes: []string{"stable", "nightly"}}, {Package: "deploy/web.ocu.star"}},
 	}
 	const block = `
 project: hello
@@ -88,6 +89,9 @@ commands:
   promote: {permission: maintain, teams: [acme/release-managers]}
   status:
     permission: triage
+rollout:
+  - {package: release.ocu.star, classes: [stable, nightly]}
+  - package: deploy/web.ocu.star
 `
 	for name, text := range map[string]string{
 		"plain": block, "CRLF": strings.ReplaceAll(block, "\n", "\r\n"), "BOM": "\xEF\xBB\xBF" + block,
@@ -128,8 +132,8 @@ func TestLoadProblems(t *testing.T) {
 5:5 builds[0].goos: unknown key ` + "`goos` (write `platforms`, such as [linux/amd64, linux/arm64])" + `
 6:1 before: unknown key ` + "`before` (checks and commands that run first are steps of `test`)" + `
 7:1 dockers: unknown key ` + "`dockers` (write `images`)" + `
-8:1 run: unknown key ` + "`run` (`run` belongs to an entry of `test`; the keys here are project, classes, test, builds, archives, images, builder, assets, notes, promote, schedule, commands)" + `
-9:1 zzzzzz: unknown key ` + "`zzzzzz` (the keys here are project, classes, test, builds, archives, images, builder, assets, notes, promote, schedule, commands)"},
+8:1 run: unknown key ` + "`run` (`run` belongs to an entry of `test`; the keys here are project, classes, test, builds, archives, images, builder, assets, notes, promote, schedule, commands, rollout)" + `
+9:1 zzzzzz: unknown key ` + "`zzzzzz` (the keys here are project, classes, test, builds, archives, images, builder, assets, notes, promote, schedule, commands, rollout)"},
 		{"key in another spelling", "classes: [{name: a, branch: main, release_tag: 'x-{short}'}]", "1:35 classes[0].release_tag: unknown key `release_tag` (did you mean `release-tag`?)"},
 		{"wrong types", "project: [a]\nbuilds:\n  id: a\nassets: a.txt, b.txt\ntest: [go vet ./...]\nnotes: x\nclasses: 7\narchives: [{files: {a: b}}]\n", `
 1:10 project: project must be text, not a list (write one value, without [ ] and ` + "`- `)" + `
@@ -270,6 +274,14 @@ func TestLoadForTheBot(t *testing.T) {
 5:5 schedule[2].cron: cron is missing: when: five fields (minute, hour, day of month, month, day of week), or @daily, @weekly, @monthly, @yearly, @hourly, or @every 6h
 6:12 schedule[3].cron: "@dayly" is not known (did you mean ` + "`@daily`?)" + `
 6:22 schedule[3].tz: unknown key ` + "`tz` (write `timezone`)"},
+		{"rollout", "rollout:\n  - {package: ../release.ocu.star, classes: [stabel]}\n  - {file: a.ocu.star}\n  - package: deploy.py\n    classes: [stable, stable]\n  - {package: ./a/../b.ocu.star}\n  - {package: b.ocu.star}\n", `
+2:15 rollout[0].package: "../release.ocu.star" leaves the repository (only what is in the commit can be released)
+2:46 rollout[0].classes[0]: there is no class "stabel" (did you mean ` + "`stable`?)" + `
+3:5 rollout[1].package: package is missing: path of the release package in the repository; its name ends in .ocu.star or .star
+3:6 rollout[1].file: unknown key ` + "`file` (write `package`)" + `
+4:14 rollout[2].package: "deploy.py" is no release package (a release package's name ends in .ocu.star)
+5:23 rollout[2].classes[1]: the class stable is listed twice
+7:15 rollout[4].package: rollout[3] is b.ocu.star too (name its classes in one entry)`},
 		{"unquoted", "schedule: [{cron: */5 * * * *}]\n", "1:23 : no valid YAML: ',' or '}' must be specified (put the time into quotes)"},
 		{"unquoted in a block", "schedule:\n  - cron: */5 * * * *\n    branch: main\n", "2:15 : no valid YAML: value is not allowed in this context. map key-value is pre-defined (put the time into quotes)"},
 		{"unquoted word", "schedule: [{cron: @daily}]\n", "1:19 : no valid YAML: '@' is a reserved character (put the time into quotes)"},

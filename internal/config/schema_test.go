@@ -41,7 +41,7 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		"test: [{run: [a, '']}]", "test: [{run: a, on: release}]", "notes: {}", "notes: {groups: [{types: [docs]}]}", "notes: {groups: [{title: a}], exclude: [''], paths: [a], template: b}",
 		"classes: [{name: a, tag: b, branch: c, version: d, release-tag: e, prerelease: true}]", "assets: [a, b]", "builds: [&a {id: a}, {<<: *a, id: b}]",
 		"promote: same", "promote: {}", "promote: {bits: rebuild, require: [a], version: next, class: b}", "schedule: [{cron: '@daily', timezone: a, branch: b, class: c}]",
-		"commands: {}", "commands: {help: {}, hold: {permission: read, teams: [a]}}",
+		"commands: {}", "commands: {help: {}, hold: {permission: read, teams: [a]}}", "rollout: [{package: a.star}, {package: b.star, classes: [stable]}]",
 	}
 	bad := []string{
 		"[]", "hello", "projekt: x", "project: 1", "project: true", "project: ''", "project: ~", "project: [a]", "project: {a: b}",
@@ -52,7 +52,7 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		"test: [{name: a}]", "test: [{run: a, on: push}]", "test: {}", "notes: []", "notes: {groups: [{title: 1}]}", "notes: {groups: [{title: a, types: feat}]}",
 		"classes: [{tag: a}]", "classes: [{name: a, prerelease: yes}]", "assets: a", "assets: [~]", "assets: {a: b}", "notes: {template: 1.5}",
 		"promote: anew", "promote: ''", "promote: [same]", "promote: {bits: anew}", "promote: {version: 1.0}", "schedule: '@daily'", "schedule: [{branch: main}]", "schedule: [{cron: 5}]",
-		"commands: [promote]", "commands: {promote: write}", "commands: {promot: {}}", "commands: {hold: {permission: all}}", "commands: {hold: {teams: a}}",
+		"commands: [promote]", "commands: {promote: write}", "commands: {promot: {}}", "commands: {hold: {permission: all}}", "commands: {hold: {teams: a}}", "rollout: [a.star]", "rollout: [{classes: [stable]}]", "rollout: [{package: a.star, classes: stable}]",
 	}
 	check := func(text string, want bool) {
 		var v any

@@ -74,6 +74,9 @@ var elsewhere = map[reflect.Type]map[string]string{
 	reflect.TypeFor[release.Notes](): {
 		"filters": "write `exclude`", "sections": "write `groups`", "categories": "write `groups`", "ignore": "write `exclude`", "include_path": "write `paths`",
 	},
+	reflect.TypeFor[release.RolloutPackage](): {
+		"file": "write `package`", "path": "write `package`", "class": "write `classes`, such as [stable]", "environment": "the package says which environments it deploys to",
+	},
 	reflect.TypeFor[release.NotesGroup](): {
 		"regexp": "write `types`, such as [feat]", "name": "write `title`", "labels": "write `types`, such as [feat]", "commits": "write `types`",
 	},
@@ -105,6 +108,7 @@ var sections = []section{
 	{reflect.TypeFor[release.Schedule](), "an entry of `schedule`"},
 	{reflect.TypeFor[release.Commands](), "`commands`"},
 	{reflect.TypeFor[release.CommandRule](), "a rule of `commands`"},
+	{reflect.TypeFor[release.RolloutPackage](), "an entry of `rollout`"},
 }
 
 // unknownKeyHint says what was probably meant by a key that t does not have.

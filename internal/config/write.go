@@ -31,6 +31,7 @@ var samples = map[string]string{
 	"promote":  "promote:\n  require: [build, 'ci/**']",
 	"schedule": "schedule:\n  - {cron: '0 3 * * 1', timezone: Europe/Paris}",
 	"commands": "commands:\n  promote: {permission: maintain}",
+	"rollout":  "rollout:\n  - {package: release.ocu.star, classes: [stable]}",
 }
 
 // Write gives a config as YAML with a comment above each key, and keys that are

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/release"
@@ -94,7 +93,7 @@ func (r *run) checkPublished(ctx context.Context, p release.Plan, published forg
 		return release.Refuse(hint, "%s is published already (%s), %s", p.Tag, published.URL, fmt.Sprintf(format, args...))
 	}
 	m, err := r.readManifest(ctx, published)
-	if errors.Is(err, errNoManifest) {
+	if errors.Is(err, forge.ErrNoManifest) {
 		return refuse("but not by Slipway: it has no %s", release.ManifestName)
 	}
 	var fault *forge.Error
@@ -125,28 +124,8 @@ func (r *run) checkPublished(ctx context.Context, p release.Plan, published forg
 	return nil
 }
 
-var errNoManifest = errors.New("no manifest")
-
-// manifestLimit bounds what is read as a manifest, in bytes.
-const manifestLimit = 16 << 20
-
 func (r *run) readManifest(ctx context.Context, published forge.Release) (release.Manifest, error) {
-	for _, a := range published.Assets {
-		if a.Name != release.ManifestName || a.Broken {
-			continue
-		}
-		rc, err := r.forge.OpenAsset(ctx, published.ID, a)
-		if err != nil {
-			return release.Manifest{}, err
-		}
-		defer rc.Close()
-		b, err := io.ReadAll(io.LimitReader(rc, manifestLimit))
-		if err != nil {
-			return release.Manifest{}, err
-		}
-		return release.DecodeManifest(b)
-	}
-	return release.Manifest{}, errNoManifest
+	return forge.Manifest(ctx, r.forge, published)
 }
 
 // explain gives an error of the forge its kind and its hint, once.

@@ -112,7 +112,7 @@ func (r *run) findSource(ctx context.Context, tag string) (s source, err error) 
 	s.release = found[i]
 	var fault *forge.Error
 	switch s.manifest, err = r.readManifest(ctx, s.release); {
-	case errors.Is(err, errNoManifest):
+	case errors.Is(err, forge.ErrNoManifest):
 		return s, release.Refuse(release.RebuildHint, "the release of %s was not made by Slipway (it has no %s), so its bits can't be promoted", tag, release.ManifestName)
 	case errors.As(err, &fault) || ctx.Err() != nil:
 		return s, err

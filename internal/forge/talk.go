@@ -184,15 +184,32 @@ type Deployments interface {
 	// CreateDeployment makes a deployment of a commit or tag to an environment
 	// and gives its id. It merges nothing and asks for no checks.
 	CreateDeployment(ctx context.Context, d Deployment) (string, error)
-	// SetDeploymentStatus: state is queued, in_progress, success, failure or error.
-	SetDeploymentStatus(ctx context.Context, id, state, url, description string) error
+	// SetDeploymentStatus says how a deployment is. Others stay as they are.
+	SetDeploymentStatus(ctx context.Context, id string, s DeploymentStatus) error
+	// DeploymentsTo lists the newest n deployments to an environment, at most 100,
+	// the newest first.
+	DeploymentsTo(ctx context.Context, environment string, n int) ([]Deployed, error)
 }
 
 // Deployment is a deployment to make.
 type Deployment struct {
 	Ref         string // a commit or a tag
 	Environment string
-	Description string
+	Description string // cut to what the forge takes (GitHub: 140 characters)
+}
+
+// Deployed is a deployment that was made.
+type Deployed struct {
+	ID string
+	Deployment
+}
+
+// DeploymentStatus is how a deployment is.
+type DeploymentStatus struct {
+	State       string // queued, in_progress, success, failure, error or inactive
+	LogURL      string // where it can be followed; empty when that is nowhere
+	SiteURL     string // what was deployed; empty when it has no address
+	Description string // cut to what the forge takes (GitHub: 140 characters)
 }
 
 // Credentials gives the login by which git reads and writes the repository

@@ -42,6 +42,9 @@ type Cmd struct {
 	// Merged sends stdout the way of stderr, to the error's tail and in the
 	// order it was written; Stdout must be nil then.
 	Merged bool
+	// Outlives is of Start: the program is not killed when this process is gone,
+	// but sees its stdin end, and ends in its own way.
+	Outlives bool
 }
 
 // Error is a program that could not be started or did not exit with 0.

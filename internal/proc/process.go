@@ -18,10 +18,12 @@ type Process struct {
 
 // Start starts a program and does not wait for its end. When the context ends,
 // the program and every process in its group are killed. On Linux it is killed
-// as well when this process is gone, however that ended.
+// as well when this process is gone, however that ended, unless it Outlives it.
 func Start(ctx context.Context, c Cmd) (*Process, error) {
 	cmd := command(ctx, c)
-	tie(cmd.SysProcAttr)
+	if !c.Outlives {
+		tie(cmd.SysProcAttr)
+	}
 	tail := &tailWriter{max: 8 << 10}
 	cmd.Stdout, cmd.Stderr = c.Stdout, io.Writer(tail)
 	if f, ok := c.Stderr.(*os.File); ok {

@@ -1,5 +1,7 @@
 package release
 
+import "slices"
+
 // Config says what to ship: the contents of .slipway.yaml, or the defaults for
 // a repository without one. The yaml tags are the keys; the description tags
 // feed the JSON schema and docs/config.md.
@@ -19,6 +21,40 @@ type Config struct {
 	Promote  Promote    `yaml:"promote,omitempty" description:"For the bot: what /promote asks of a commit, and what becomes of it. A map, or a word: same or rebuild."`
 	Schedule []Schedule `yaml:"schedule,omitempty" description:"For the bot: when it releases by itself."`
 	Commands Commands   `yaml:"commands,omitempty" description:"For the bot: who may write which command in a comment. Default: whoever may write to the repository."`
+
+	// Rollout is for the bot and the action, after the release; nothing of it is
+	// in a plan.
+	Rollout []RolloutPackage `yaml:"rollout,omitempty" description:"For the bot and the action: the release packages (*.ocu.star) that carry a release to its environments."`
+}
+
+// RolloutPackage is a release package that is carried out for releases.
+type RolloutPackage struct {
+	Package string   `yaml:"package" description:"Path of the release package in the repository; its name ends in .ocu.star or .star."`
+	Classes []string `yaml:"classes,omitempty" description:"Classes of releases that it is carried out for. Default: stable."`
+}
+
+// Takes says whether the package is carried out for releases of a class.
+func (r RolloutPackage) Takes(class string) bool {
+	if len(r.Classes) == 0 {
+		return class == DefaultRolloutClass
+	}
+	return slices.Contains(r.Classes, class)
+}
+
+// DefaultRolloutClass is the class of releases that a release package is carried
+// out for where none is named.
+const DefaultRolloutClass = "stable"
+
+// RolloutFor are the paths of the release packages for releases of a class, in
+// the config's order.
+func (c Config) RolloutFor(class string) []string {
+	var paths []string
+	for _, p := range c.Rollout {
+		if p.Takes(class) {
+			paths = append(paths, p.Package)
+		}
+	}
+	return paths
 }
 
 // Class is one kind of release. A class with Tag takes tags, one with Branch

@@ -11,6 +11,8 @@ const (
 	Planned   Outcome = "planned"   // a dry run: nothing was done
 	Built     Outcome = "built"     // artifacts lie on disk, nothing was published
 	Checked   Outcome = "checked"   // every check passed, nothing was published
+	RolledOut Outcome = "complete"  // the release packages' work is done
+	Waits     Outcome = "waiting"   // the release packages' work goes on when what is missing is there
 	Skipped   Outcome = "skipped"   // the event asks for nothing; Decision.Reason says why
 	Stopped   Outcome = "failed"    // Error says why; nothing that was public has changed
 )
@@ -29,10 +31,12 @@ type Report struct {
 	Ways         []ImageWay    `json:"ways,omitempty"` // how each image is made, in plan order
 	Images       []ReportImage `json:"images,omitempty"`
 	Steps        []StepResult  `json:"steps,omitempty"`
-	Stages       []StageTime   `json:"stages,omitempty"`
-	Notes        string        `json:"notes,omitempty"` // Markdown as published
-	Warnings     []Problem     `json:"warnings,omitempty"`
-	Error        *ReportError  `json:"error,omitempty"`
+	// Rollouts are the releases of release packages, in the order of the config.
+	Rollouts []ReportRollout `json:"rollouts,omitempty"`
+	Stages   []StageTime     `json:"stages,omitempty"`
+	Notes    string          `json:"notes,omitempty"` // Markdown as published
+	Warnings []Problem       `json:"warnings,omitempty"`
+	Error    *ReportError    `json:"error,omitempty"`
 	// Dist is the folder where the artifacts lie on this machine.
 	Dist string `json:"dist,omitempty"`
 }

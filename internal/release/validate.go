@@ -31,6 +31,7 @@ func Validate(cfg Config) Problems {
 	v.promote()
 	v.schedules()
 	v.commands()
+	v.rollout()
 	if !v.tooMany() {
 		v.placeholders()
 		v.names()

@@ -134,6 +134,18 @@ func TestValidate(t *testing.T) {
 			"assets[2]: two assets would be named i.sh: that of a/i.sh, and that of b/i.sh (rename one of them)"}},
 		{"too many", Config{Builds: make([]Build, 300)}, nil},
 
+		{"no rollout", Config{Rollout: []RolloutPackage{}}, []string{"rollout: the list is empty (leave the key out to roll nothing out)"}},
+		{"rollout", Config{Rollout: []RolloutPackage{{Package: "/a.star"}, {Package: "a b.star"}, {Package: "*.ocu.star"}, {Package: `a\b.star`}, {Package: "x/repo.ocu.star"}, {Package: ".star"}, {Package: "x.ocu.star", Classes: []string{}}}}, []string{
+			`rollout[0].package: "/a.star" is an absolute path (write it relative to the repository's root)`,
+			`rollout[1].package: "a b.star" can't be part of a reference: it has one of @ + # = or a space in it (give the file another name)`,
+			`rollout[2].package: "*.ocu.star" is a glob, and one file is wanted (write an entry for each package)`,
+			`rollout[3].package: "a\\b.star" has a backslash in it (write / between folders)`,
+			"rollout[4].package: repo.ocu.star is about the repository, and has no work to do (name a release package, such as release.ocu.star)",
+			`rollout[5].package: ".star" is no release package (a release package's name ends in .ocu.star)`,
+			"rollout[6].classes: the list is empty (leave the key out for releases of the class stable)"}},
+		{"rollout without a stable class", Config{Classes: []Class{{Name: "nightly", Branch: "main"}}, Rollout: []RolloutPackage{{Package: "a.star"}}}, []string{
+			"rollout[0].classes: it stands for the class stable, which is not among the classes (name the classes: nightly)"}},
+
 		{"notes", Config{Notes: Notes{Groups: []NotesGroup{{Title: " ", Types: []string{"feat", "*"}}, {Title: "b", Types: []string{"feat", "a b"}}}, Exclude: []string{"("}, Template: "{{ .Nope }}"}}, []string{
 			"notes.groups[0].title: the title is blank (leave it out to keep these commits out of the notes)", `notes.exclude[0]: "(" is no regular expression: missing closing ) (for a bracket itself write \( or \))`,
 			`notes.groups[1].types[0]: type "feat" belongs to group " " already`, `notes.groups[1].types[1]: "a b" can't be a commit type: a type is one word, such as feat, or *`,

@@ -16,7 +16,9 @@ import (
 func Markdown(w io.Writer, r release.Report, failed error) {
 	fmt.Fprintf(w, "## %s\n\n", cell(headline(r, failed)))
 	if failed != nil {
-		fmt.Fprintf(w, "%s\n\n", fence(failed.Error()))
+		if len(r.Rollouts) == 0 { // else the tables tell it
+			fmt.Fprintf(w, "%s\n\n", fence(failed.Error()))
+		}
 		if hint := release.HintOf(failed); hint != "" {
 			fmt.Fprintf(w, "%s\n\n", cell(hint))
 		}
@@ -38,6 +40,7 @@ func Markdown(w io.Writer, r release.Report, failed error) {
 	assetTable(w, r)
 	imageTable(w, r)
 	stepTable(w, r)
+	rolloutTables(w, r)
 	if r.Notes != "" {
 		fmt.Fprintf(w, "<details><summary>Notes</summary>\n\n%s\n\n</details>\n\n", strings.TrimSpace(r.Notes))
 	}
@@ -58,6 +61,8 @@ func headline(r release.Report, failed error) string {
 		what = r.Plan.Project + " " + r.Plan.Version
 	}
 	switch {
+	case failed != nil && len(r.Rollouts) > 0:
+		return "The rollout " + map[bool]string{true: "waits", false: "failed"}[release.RolloutStatus(r.Rollouts) == string(release.Waits)]
 	case failed != nil:
 		return what + " failed"
 	case r.Outcome == release.Published:
@@ -72,6 +77,10 @@ func headline(r release.Report, failed error) string {
 		return what + " is planned"
 	case r.Outcome == release.Skipped:
 		return "Nothing to release"
+	case r.Outcome == release.RolledOut:
+		return "Rolled out"
+	case r.Outcome == release.Waits:
+		return "The rollout waits"
 	}
 	return what
 }

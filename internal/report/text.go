@@ -22,7 +22,8 @@ func JSON(w io.Writer, r release.Report) error {
 }
 
 // Text writes how an operation went, for a person to read at its end. It does
-// not repeat the error, which the caller shows last.
+// not repeat the error, which the caller shows last; of release packages it also
+// tells when they failed or wait.
 func Text(w io.Writer, r release.Report) {
 	switch r.Outcome {
 	case release.Published:
@@ -48,6 +49,8 @@ func Text(w io.Writer, r release.Report) {
 		}
 	case release.Checked:
 		fmt.Fprintf(w, "%s %s passes its checks\n", r.Plan.Project, r.Plan.Version)
+	case release.RolledOut, release.Waits, release.Stopped:
+		rollouts(w, r)
 	case release.Skipped:
 		fmt.Fprintf(w, "nothing to release: %s\n", r.Decision.Reason)
 	}

@@ -45,7 +45,7 @@ func (b below) inside(err error) error {
 }
 
 func (b below) List(ctx context.Context, prefix string) ([]string, error) {
-	if prefix != "" && CheckRef(prefix) != nil {
+	if prefix != "" && !IsRef(prefix) {
 		return []string{}, nil // and no ref begins so
 	}
 	all, err := b.all.List(ctx, b.whole(prefix))
@@ -63,7 +63,7 @@ func (b below) List(ctx context.Context, prefix string) ([]string, error) {
 
 func (b below) Scan(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		if prefix != "" && CheckRef(prefix) != nil {
+		if prefix != "" && !IsRef(prefix) {
 			return
 		}
 		for e, err := range b.all.Scan(ctx, b.whole(prefix)) {

@@ -6,16 +6,21 @@ import (
 	"unicode/utf8"
 )
 
+// IsRef reports whether a document may have this ref.
+func IsRef(ref string) bool {
+	return ref != "" && ref[0] != '/' && ref[len(ref)-1] != '/' && !strings.Contains(ref, "//") &&
+		strings.IndexByte(ref, 0) < 0 && utf8.ValidString(ref)
+}
+
 // CheckRef is an error for what can't be a ref.
 func CheckRef(ref string) error {
-	if ref == "" || strings.HasPrefix(ref, "/") || strings.HasSuffix(ref, "/") || strings.Contains(ref, "//") ||
-		strings.IndexByte(ref, 0) >= 0 || !utf8.ValidString(ref) {
-		if len(ref) > 200 {
-			ref = ref[:200] + "…"
-		}
-		return fmt.Errorf("%q is not a ref of a state document: non-empty segments of text joined by slashes", ref)
+	if IsRef(ref) {
+		return nil
 	}
-	return nil
+	if len(ref) > 200 {
+		ref = ref[:200] + "…"
+	}
+	return fmt.Errorf("%q is not a ref of a state document: non-empty segments of text joined by slashes", ref)
 }
 
 // CheckChanges is an error for changes that no store can apply: a ref that is

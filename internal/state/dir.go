@@ -72,8 +72,7 @@ func (d *Dir) Close() error {
 	}
 	err := d.alone(context.Background(), func() error {
 		err := d.checkpoint()
-		d.journal.file.Close()
-		d.journal = journal{}
+		d.journal.close()
 		return err
 	})
 	if err != nil {

@@ -54,7 +54,9 @@ func (d *Dir) alone(ctx context.Context, do func() error) error {
 	if err := acquire(ctx, lock); err != nil {
 		return err
 	}
-	turn.Close()
+	if err := turn.Close(); err != nil {
+		return err
+	}
 	d.held.Lock() // as the lock, in words of this process
 	defer d.held.Unlock()
 	if err := d.recover(); err != nil {

@@ -140,6 +140,12 @@ func (j *journal) entries(from int64, next uint64, visit func(Change)) error {
 	}
 }
 
+// close forgets the file; all that was written to it was waited for.
+func (j *journal) close() {
+	_ = j.file.Close()
+	*j = journal{}
+}
+
 // empty drops all entries; what they changed is on the disk.
 func (j *journal) empty() error {
 	if err := j.file.Truncate(headerSize); err != nil {
@@ -175,7 +181,7 @@ func cutChange(b []byte) (c Change, rest []byte, ok bool) {
 		return c, nil, false
 	}
 	value, b, ok := cutBytes(b)
-	if !ok || CheckRef(string(ref)) != nil {
+	if !ok || !IsRef(string(ref)) {
 		return c, nil, false
 	}
 	c.Ref = string(ref)

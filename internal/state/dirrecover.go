@@ -106,8 +106,7 @@ func (d *Dir) openJournal() error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		d.journal.file.Close()
-		d.journal = journal{}
+		d.journal.close()
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	d.journal.file = f

@@ -53,7 +53,7 @@ func (d *Dir) walk(ctx context.Context, prefix string, visit func(ref, path stri
 	if prefix == "" {
 		return d.walkFolder(ctx, d.root, "", visit)
 	}
-	if CheckRef(prefix) != nil {
+	if !IsRef(prefix) {
 		return nil // and no ref begins so
 	}
 	folder, name, err := d.place(prefix)

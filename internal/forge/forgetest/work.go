@@ -216,8 +216,9 @@ func testDeployment(t *testing.T, s BotSubject) {
 			t.Fatalf("CreateDeployment(%s): %v", ref, err)
 		}
 		want := "production"
-		for _, state := range []string{"queued", "in_progress", "success", "failure", "error"} {
-			err := d.SetDeploymentStatus(t.Context(), id, state, "https://slipway.example/1", strings.Repeat("long ", 100))
+		for _, state := range []string{"queued", "in_progress", "success", "failure", "error", "inactive"} {
+			err := d.SetDeploymentStatus(t.Context(), id, forge.DeploymentStatus{State: state, LogURL: "https://slipway.example/1", SiteURL: "https://app.example",
+				Description: strings.Repeat("long ", 100)})
 			if err != nil {
 				t.Fatalf("SetDeploymentStatus(%s): %v", state, err)
 			}
@@ -226,6 +227,16 @@ func testDeployment(t *testing.T, s BotSubject) {
 		if got := s.Deployed(t); len(got) != i+1 || got[i] != want {
 			t.Errorf("the deployments are %q, want %q at the end", got, want)
 		}
+		newest, err := d.DeploymentsTo(t.Context(), "production", 1)
+		if err != nil || len(newest) != 1 || newest[0].ID != id || newest[0].Ref != ref || newest[0].Description != "from a test" {
+			t.Errorf("the newest deployment is %+v, %v; want %s of %s", newest, err, id, ref)
+		}
+	}
+	if all, err := d.DeploymentsTo(t.Context(), "production", 100); err != nil || len(all) != 2 || all[1].Ref != s.Tags["v1.0.0"] {
+		t.Errorf("the deployments to production are %+v, %v", all, err)
+	}
+	if none, err := d.DeploymentsTo(t.Context(), "elsewhere & beyond", 100); err != nil || len(none) != 0 {
+		t.Errorf("the deployments to nowhere are %+v, %v", none, err)
 	}
 }
 
@@ -235,7 +246,7 @@ func testBadDeployment(t *testing.T, s BotSubject) {
 	certain(t, "CreateDeployment of an unknown commit", err)
 	_, err = must[forge.Deployments](t, s.ReadOnly).CreateDeployment(t.Context(), forge.Deployment{Ref: "v1.0.0", Environment: "production"})
 	wantErr(t, "CreateDeployment with the read token", err, forge.ErrForbidden)
-	wantErr(t, "SetDeploymentStatus of none", d.SetDeploymentStatus(t.Context(), "987654321", "success", "", ""), forge.ErrNotFound)
+	wantErr(t, "SetDeploymentStatus of none", d.SetDeploymentStatus(t.Context(), "987654321", forge.DeploymentStatus{State: "success"}), forge.ErrNotFound)
 	if got := s.Deployed(t); len(got) != 0 {
 		t.Errorf("after refusals there are %q", got)
 	}

@@ -3,6 +3,8 @@ package github
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"strconv"
 
 	gh "github.com/google/go-github/v60/github"
 
@@ -35,7 +37,7 @@ func (f *Forge) CreateDeployment(ctx context.Context, d forge.Deployment) (strin
 }
 
 // SetDeploymentStatus says how far a deployment is.
-func (f *Forge) SetDeploymentStatus(ctx context.Context, id, state, url, description string) error {
+func (f *Forge) SetDeploymentStatus(ctx context.Context, id string, s forge.DeploymentStatus) error {
 	ctx, call := wire.Begin(ctx, "set the status of deployment "+id)
 	call.Repeatable()
 	if err := f.mayWrite(call); err != nil {
@@ -45,10 +47,31 @@ func (f *Forge) SetDeploymentStatus(ctx context.Context, id, state, url, descrip
 	if err != nil {
 		return err
 	}
-	in := gh.DeploymentStatusRequest{State: &state, Description: gh.String(cut(description, maxDescription))}
-	if url != "" {
-		in.LogURL = &url
+	// Several packages may share an environment: what replaces what is for the
+	// caller to say.
+	in := gh.DeploymentStatusRequest{State: &s.State, Description: gh.String(cut(s.Description, maxDescription)), AutoInactive: gh.Bool(false)}
+	if s.LogURL != "" {
+		in.LogURL = &s.LogURL
+	}
+	if s.SiteURL != "" {
+		in.EnvironmentURL = &s.SiteURL
 	}
 	_, err = f.do(ctx, call, http.MethodPost, f.path("/deployments/%d/statuses", n), in, nil)
 	return err
+}
+
+// DeploymentsTo lists the newest deployments to an environment.
+func (f *Forge) DeploymentsTo(ctx context.Context, environment string, n int) ([]forge.Deployed, error) {
+	ctx, call := wire.Begin(ctx, "list the deployments to "+environment)
+	query := url.Values{"environment": {environment}, "per_page": {strconv.Itoa(min(max(n, 1), 100))}}
+	var answer []*gh.Deployment
+	if _, err := f.do(ctx, call, http.MethodGet, f.path("/deployments?%s", query.Encode()), nil, &answer); err != nil {
+		return nil, err
+	}
+	out := make([]forge.Deployed, 0, len(answer))
+	for _, d := range answer {
+		out = append(out, forge.Deployed{ID: decimal(d.GetID()),
+			Deployment: forge.Deployment{Ref: d.GetRef(), Environment: d.GetEnvironment(), Description: d.GetDescription()}})
+	}
+	return out, nil
 }

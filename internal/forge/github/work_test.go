@@ -107,15 +107,15 @@ func TestDeployment(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, state := range []string{"in_progress", "success"} {
-		if err := f.SetDeploymentStatus(t.Context(), id, state, "https://bot.example/1", strings.Repeat("y", 200)); err != nil {
+		if err := f.SetDeploymentStatus(t.Context(), id, forge.DeploymentStatus{State: state, LogURL: "https://bot.example/1", SiteURL: "https://app.example", Description: strings.Repeat("y", 200)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	d := sim.Repo.Deployments()[0]
-	if d.Commit != sim.Tags["v1.0.0"] || d.Environment != "production" || len(d.Statuses) != 2 || d.Statuses[1].State != "success" || d.Statuses[1].URL != "https://bot.example/1" {
+	if d.Commit != sim.Tags["v1.0.0"] || d.Environment != "production" || len(d.Statuses) != 2 || d.Statuses[1].State != "success" || d.Statuses[1].URL != "https://bot.example/1" || d.Statuses[1].SiteURL != "https://app.example" {
 		t.Errorf("deployment %+v", d)
 	}
-	if err := f.SetDeploymentStatus(t.Context(), "7", "success", "", ""); !errors.Is(err, forge.ErrNotFound) {
+	if err := f.SetDeploymentStatus(t.Context(), "7", forge.DeploymentStatus{State: "success"}); !errors.Is(err, forge.ErrNotFound) {
 		t.Errorf("of none: %v", err)
 	}
 }

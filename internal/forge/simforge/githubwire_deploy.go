@@ -3,6 +3,7 @@ package simforge
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -24,8 +25,14 @@ func (g githubWire) deployments(c *call) error {
 	if err := g.may(c, "deployments", false); err != nil {
 		return err
 	}
+	var list []memory.Deployment // the newest first, as GitHub has it
+	for _, d := range slices.Backward(c.repo().Deployments()) {
+		if e := c.r.URL.Query().Get("environment"); e == "" || e == d.Environment {
+			list = append(list, d)
+		}
+	}
 	out := []any{}
-	for _, d := range githubPage(c, c.repo().Deployments()) {
+	for _, d := range githubPage(c, list) {
 		out = append(out, g.deploymentJSON(c, d))
 	}
 	return c.answer(http.StatusOK, out)
@@ -151,6 +158,7 @@ func (g githubWire) createDeploymentStatus(c *call) error {
 	}
 	state := field[string](f, "state", "a string", &err)
 	address := field[string](f, "log_url", "a string", &err)
+	site := field[string](f, "environment_url", "a string", &err)
 	description := deref(field[string](f, "description", "a string", &err))
 	switch {
 	case err != nil:
@@ -159,11 +167,11 @@ func (g githubWire) createDeploymentStatus(c *call) error {
 		return invalidRequest(`"state" wasn't supplied.`)
 	case utf8.RuneCountInString(description) > 140:
 		return tooLong("DeploymentStatus")
-	case address != nil && !strings.HasPrefix(*address, "http"):
+	case address != nil && !strings.HasPrefix(*address, "http"), site != nil && !strings.HasPrefix(*site, "http"):
 		return &memory.Refusal{Status: http.StatusUnprocessableEntity, Message: "Validation Failed", Kind: forge.ErrRejected,
 			Details: []memory.Detail{{Resource: "DeploymentStatus", Code: "custom", Field: "target_url", Message: "target_url must use http(s) scheme"}}}
 	}
-	s, err := c.repo().SetDeploymentStatus(c.id("id"), *state, deref(address), description)
+	s, err := c.repo().SetDeploymentStatus(c.id("id"), forge.DeploymentStatus{State: *state, LogURL: deref(address), SiteURL: deref(site), Description: description})
 	if err != nil {
 		return err
 	}
@@ -188,6 +196,6 @@ func (g githubWire) deploymentStatusJSON(c *call, d memory.Deployment, s memory.
 		"url": fmt.Sprintf("%s/statuses/%d", self, s.ID), "id": s.ID, "node_id": nodeID("DeploymentStatus", s.ID), "state": s.State,
 		"creator": g.account(c, d.Creator), "description": s.Description, "environment": d.Environment, "target_url": s.URL, "log_url": s.URL,
 		"created_at": stamp(s.Created), "updated_at": stamp(s.Created), "deployment_url": self, "repository_url": g.api(c),
-		"environment_url": "", "performed_via_github_app": nil,
+		"environment_url": s.SiteURL, "performed_via_github_app": nil,
 	}
 }

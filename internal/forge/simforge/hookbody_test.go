@@ -64,7 +64,7 @@ func everything(t *testing.T, d memory.Dialect) map[string]received {
 		must(err)
 		made, err := repo.CreateDeployment(ctx, "alice", forge.Deployment{Ref: first, Environment: "production"})
 		must(err)
-		_, err = repo.SetDeploymentStatus(made.ID, "success", "", "")
+		_, err = repo.SetDeploymentStatus(made.ID, forge.DeploymentStatus{State: "success"})
 		must(err)
 		must(repo.TestHook(hook.ID, "alice"))
 	}

@@ -67,6 +67,16 @@ func (m *Maker) Run(ctx context.Context, c build.ContainerRun) error {
 	return take(filepath.Join(request.Local, path.Base(c.Output)), c)
 }
 
+// Container makes a container of an image that programs can be run in, one after
+// another. Close it after use, before the Maker.
+func (m *Maker) Container(ctx context.Context, o buildkit.ContainerOptions) (*buildkit.Container, error) {
+	b, err := m.need(ctx, o.Name)
+	if err != nil {
+		return nil, err
+	}
+	return b.Container(ctx, o)
+}
+
 // take brings what a command made to its place.
 func take(from string, c build.ContainerRun) error {
 	st, err := os.Lstat(from)

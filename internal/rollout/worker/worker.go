@@ -43,13 +43,19 @@ type Request struct {
 	Approval    string `json:"approval,omitempty"` // its name
 	By          string `json:"by,omitempty"`       // who asks
 	// Leave are the releases that Continue does nothing of: somebody stopped them.
-	Leave []string `json:"leave,omitempty"`
+	Leave []Left `json:"leave,omitempty"`
 
 	Git    string `json:"git"`   // folder of the repository
 	Trees  string `json:"trees"` // folder for checkouts
 	Name   string `json:"name"`  // of the repository in references, unless repo.ocu.star gives one
 	Limits Limits `json:"limits"`
 	Host   Host   `json:"host"`
+}
+
+// Left is a release that is left as it is.
+type Left struct {
+	Package string `json:"package"`
+	Commit  string `json:"commit"`
 }
 
 // Limits bound a worker.

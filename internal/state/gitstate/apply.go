@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"strings"
 	"time"
 	"unicode"
@@ -95,6 +94,7 @@ type attempt struct {
 	store  *Store
 	group  []*state.Batch
 	pushed string // the last commit that may have got to the remote, or not
+	lost   int    // pushes that nobody knows what became of
 }
 
 // run makes one commit. It begins with what was known of a remote branch last:
@@ -130,8 +130,7 @@ func (a *attempt) run(ctx context.Context) error {
 	if s.remote == nil {
 		return s.update(ctx, tip, commit)
 	}
-	a.pushed = commit
-	return s.push(ctx, tip, commit)
+	return a.push(ctx, tip, commit)
 }
 
 // check compares the versions that a group's batches expect with those of a
@@ -203,7 +202,7 @@ func (a *attempt) versions(tip string) (map[string]string, error) {
 
 // hashOf is the hash of a document's blob, as git names it.
 func (s *Store) hashOf(value []byte) string {
-	var h hash.Hash = sha1.New()
+	h := sha1.New()
 	if s.format == "sha256" {
 		h = sha256.New()
 	}

@@ -37,6 +37,8 @@ var settings = [][2]string{
 	{"fetch.recurseSubmodules", "false"},
 	{"fetch.prune", "false"},
 	{"push.recurseSubmodules", "no"},
+	{"http.lowSpeedLimit", "1"}, // bytes a second, for
+	{"http.lowSpeedTime", "60"}, // seconds: then a server is gone
 	{"advice.fetchShowForcedUpdates", "false"},
 }
 

@@ -37,6 +37,9 @@ type Options struct {
 	// Author is whom the branch's commits are by; empty: who the repository's
 	// settings say, or else Slipway.
 	Author Person
+	// Settings are git's own, for the commands of the store alone, such as the
+	// header of a login: no process beside them sees these.
+	Settings [][2]string
 	// MaxAge is how old what is read of a remote branch may be; 0 is one second, a
 	// negative one asks the remote each time. Apply always goes by the newest.
 	MaxAge time.Duration
@@ -174,7 +177,7 @@ func (s *Store) openRepository(ctx context.Context, o Options) error {
 	if os.Getenv("GIT_SSH_COMMAND") == "" && os.Getenv("GIT_SSH") == "" {
 		// Nor is ssh to ask anything, unless the user says how it is run.
 		if own, err := s.git.line(ctx, "config", "--get", "core.sshCommand"); err != nil || own == "" {
-			s.git.env = append(s.git.env, "GIT_SSH_COMMAND=ssh -oBatchMode=yes")
+			s.git.env = append(s.git.env, "GIT_SSH_COMMAND=ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=20")
 		}
 	}
 	return nil
@@ -185,6 +188,7 @@ func (s *Store) openRepository(ctx context.Context, o Options) error {
 // processes.
 func (s *Store) openRemote(ctx context.Context, o Options) error {
 	r := &remote{name: o.Remote, where: o.Remote}
+	s.git.env = withSettings(s.git.env, o.Settings)
 	configured := ""
 	if o.Repo != "" {
 		var err error

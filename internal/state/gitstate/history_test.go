@@ -3,10 +3,12 @@ package gitstate_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -107,31 +109,61 @@ func TestOtherFiles(t *testing.T) {
 	}
 }
 
-// Worktrees, repositories with SHA-256, and what a person commits meanwhile are
-// all the same to it.
+// Linked worktrees, shallow clones and repositories with SHA-256 are all the same
+// to it.
 func TestKindsOfRepository(t *testing.T) {
 	t.Parallel()
-	sha256 := bare(t, "--object-format=sha256")
-	linked := gittest.New(t)
-	linked.WriteCommit("README", "text", "feat: begin")
+	r := gittest.New(t)
+	r.WriteCommit("README", "text", "feat: begin")
 	worktree := filepath.Join(t.TempDir(), "linked")
-	linked.Git("worktree", "add", "--quiet", worktree, "-b", "other")
-	shallow := linked.Clone("--depth=1")
-	for _, dir := range []string{sha256, worktree, filepath.Join(worktree), shallow.Dir} {
+	r.Git("worktree", "add", "--quiet", worktree, "-b", "other")
+	for _, dir := range []string{bare(t, "--object-format=sha256"), worktree, r.Clone("--depth=1").Dir} {
 		s := open(t, gitstate.Options{Repo: dir})
 		v := apply(t, s, "one", write("a", "1", ""))
-		d, err := s.Get(t.Context(), "a")
-		if err != nil || d.Version != v[0] {
-			if dir != filepath.Join(worktree) {
-				t.Errorf("%s: %v, %v", dir, d, err)
-			}
+		if d, err := s.Get(t.Context(), "a"); err != nil || d.Version != v[0] {
+			t.Errorf("%s: Get has version %q, %v; Apply gave %q", dir, d.Version, err, v)
 		}
 		apply(t, s, "two", state.Change{Ref: "a", Version: v[0]})
 		gittest.At(t, dir).Git("fsck", "--strict")
 	}
-	if got := linked.Git("log", "--format=%s", gitstate.DefaultBranch); !strings.HasPrefix(got, "two\none") {
+	if got := r.Git("log", "--format=%s", gitstate.DefaultBranch); got != "two\none" {
 		t.Errorf("a linked worktree's state is not its repository's: %s", got)
 	}
+}
+
+// A disk that is full is an error that names the repository; nothing is lost,
+// and with room it goes on.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	if err := syscall.Mount("tmpfs", root, "tmpfs", 0, "size=300k"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("mount a small file system: %v", err)
+		}
+		t.Skipf("only root can mount a small file system: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(root, syscall.MNT_DETACH) })
+	r := gittest.At(t, root)
+	r.Git("init", "--quiet", "--bare", "--template=", ".")
+	s := open(t, gitstate.Options{Repo: root})
+	value := make([]byte, 20_000)
+	var failed error
+	n := 0
+	for ; failed == nil && n < 100; n++ {
+		rand.NewChaCha8([32]byte{byte(n)}).Read(value)
+		_, failed = s.Apply(t.Context(), "", state.Change{Ref: fmt.Sprint("a/", n), Value: value}, write(fmt.Sprint("b/", n), "1", ""))
+	}
+	if failed == nil || n < 2 || !strings.Contains(failed.Error(), root) || !strings.Contains(failed.Error(), "No space left") {
+		t.Fatalf("after %d commits: %v", n, failed)
+	}
+	if err := syscall.Mount("tmpfs", root, "tmpfs", syscall.MS_REMOUNT, "size=8m"); err != nil {
+		t.Fatal(err)
+	}
+	if refs, err := s.List(t.Context(), ""); err != nil || len(refs) != 2*(n-1) {
+		t.Errorf("%d documents are there, want %d: %v", len(refs), 2*(n-1), err)
+	}
+	apply(t, s, "", write("c", "1", ""))
+	r.Git("fsck", "--strict")
 }
 
 // A branch that is checked out, and names that git could take for something

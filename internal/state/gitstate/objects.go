@@ -128,11 +128,10 @@ func (o *objects) start() error {
 	c.Stdin, c.Stdout = stdin, stdout
 	ctx, end := context.WithCancel(context.Background())
 	process, err := proc.Start(ctx, c)
-	stdin.Close()
-	stdout.Close()
+	err = errors.Join(o.git.readable(err), stdin.Close(), stdout.Close()) // it has its own
 	if err != nil {
 		end()
-		return errors.Join(o.git.readable(err), in.Close(), out.Close())
+		return errors.Join(err, in.Close(), out.Close())
 	}
 	o.process, o.in, o.out, o.outFile, o.end = process, in, bufio.NewReader(out), out, end
 	return nil
@@ -144,12 +143,11 @@ func (o *objects) stop() error {
 	if o.process == nil {
 		return nil
 	}
-	o.in.Close()
-	o.outFile.Close()
+	closed := errors.Join(o.in.Close(), o.outFile.Close())
 	err := o.process.Wait()
 	o.end()
 	o.process = nil
-	return o.git.readable(err)
+	return errors.Join(o.git.readable(err), closed)
 }
 
 func (o *objects) close() {

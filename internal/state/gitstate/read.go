@@ -88,7 +88,7 @@ type file struct{ ref, hash string }
 // files lists the documents below a prefix, in order of refs.
 func (s *Store) files(ctx context.Context, prefix string) ([]file, error) {
 	args := []string{"ls-tree", "-r", "-z", "--full-tree"}
-	if prefix != "" && state.CheckRef(prefix) != nil {
+	if prefix != "" && !state.IsRef(prefix) {
 		return nil, nil // and no ref begins so
 	}
 	tip, err := s.look(ctx)

@@ -39,8 +39,8 @@ func (s *Store) fetch(ctx context.Context) (string, error) {
 		if strings.Contains(failed.Tail, "couldn't find remote ref") {
 			return "", s.forget(ctx, have)
 		}
-		err = s.explain("read", failed, failed.Tail)
-		if try == reaches || !errors.Is(err, errUnreached) {
+		again := false
+		if err, again = s.explain("read", failed, failed.Tail); try == reaches || !again {
 			break
 		}
 		if err := sleep(ctx, time.Duration(try)*500*time.Millisecond); err != nil {
@@ -68,8 +68,9 @@ func (s *Store) isShallow() bool {
 }
 
 // push gives the remote a commit, if its branch is still where it was.
-func (s *Store) push(ctx context.Context, from, to string) error {
-	at := time.Now()
+func (a *attempt) push(ctx context.Context, from, to string) error {
+	s, at := a.store, time.Now()
+	a.pushed = to
 	// The hooks of the user's are about the user's own pushes.
 	out, err := s.git.output(ctx, "push", "--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no",
 		"--force-with-lease="+s.branch+":"+from, "--", s.remote.name, to+":"+s.branch)
@@ -87,8 +88,8 @@ func (s *Store) push(ctx context.Context, from, to string) error {
 		return &retryError{&release.Error{Kind: release.Failed, Err: failed,
 			Message: fmt.Sprintf("others were always faster to write the branch %s of %s", s.name(), s.remote.where), Hint: "run it again"}}
 	}
-	err = s.explain("write", failed, said)
-	if errors.Is(err, errUnreached) {
+	err, again := s.explain("write", failed, said)
+	if a.lost++; again && a.lost < reaches {
 		return &retryError{err}
 	}
 	return err
@@ -109,11 +110,9 @@ func (s *Store) contains(ctx context.Context, tip, commit string) (bool, error) 
 
 func (s *Store) name() string { return strings.TrimPrefix(s.branch, "refs/heads/") }
 
-// errUnreached is in the error of a remote that did not answer.
-var errUnreached = errors.New("the remote was not reached")
-
-// explain says what a remote's refusal means.
-func (s *Store) explain(what string, failed *proc.Error, said string) error {
+// explain says what an error of a remote's means, and whether it may be gone the
+// next time.
+func (s *Store) explain(what string, failed *proc.Error, said string) (_ error, again bool) {
 	e := &release.Error{Kind: release.Failed, Err: failed}
 	branch := fmt.Sprintf("the branch %s of %s", s.name(), s.remote.where)
 	switch {
@@ -131,12 +130,13 @@ func (s *Store) explain(what string, failed *proc.Error, said string) error {
 		e.Kind, e.Message, e.Hint = release.Invalid, "git will not use "+s.remote.where, "use https://, ssh://, git:// or file://"
 	case has(said, "unable to access", "Could not resolve", "Connection refused", "Connection reset", "timed out", "No route to host", "unreachable",
 		"hung up", "early EOF", "RPC failed", "Could not read from remote repository", "unable to connect"):
-		e.Err = errors.Join(errUnreached, failed)
-		e.Message, e.Hint = "can't "+what+" "+branch, "look at the network and the address; nothing was lost"
+		again = true
+		e.Message, e.Hint = "can't "+what+" "+branch, "look at the network and the address"
 	default:
+		again = true
 		e.Message = "can't " + what + " " + branch
 	}
-	return e
+	return e, again
 }
 
 func has(s string, any ...string) bool {

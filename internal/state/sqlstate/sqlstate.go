@@ -113,7 +113,7 @@ func apply(ctx context.Context, exec Exec, c state.Change, next string) error {
 // List implements state.Store.
 func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
 	refs := []string{}
-	if prefix != "" && state.CheckRef(prefix) != nil {
+	if prefix != "" && !state.IsRef(prefix) {
 		return refs, nil // and no ref begins so
 	}
 	where, args := below(prefix, "")
@@ -138,7 +138,7 @@ const (
 // its documents holds no connection.
 func (s *Store) Scan(ctx context.Context, prefix string) iter.Seq2[state.Entry, error] {
 	return func(yield func(state.Entry, error) bool) {
-		if prefix != "" && state.CheckRef(prefix) != nil {
+		if prefix != "" && !state.IsRef(prefix) {
 			return
 		}
 		for last := ""; ; {

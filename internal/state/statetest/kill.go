@@ -117,8 +117,7 @@ func killOne(t *testing.T, where string, acknowledged *[killWriters]int) (batche
 	}
 	defer in.Close()
 	child, err := proc.Start(t.Context(), proc.Cmd{Args: []string{exe}, Env: []string{childOf + "=" + where}, Stdout: out})
-	out.Close()
-	if err != nil {
+	if err := errors.Join(err, out.Close()); err != nil {
 		t.Fatal(err)
 	}
 	first, said := make(chan struct{}), make(chan []byte)

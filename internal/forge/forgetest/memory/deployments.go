@@ -22,9 +22,9 @@ type Deployment struct {
 
 // DeploymentStatus is one of a deployment's statuses.
 type DeploymentStatus struct {
-	ID                      int64
-	State, URL, Description string
-	Created                 time.Time
+	ID                               int64
+	State, URL, SiteURL, Description string
+	Created                          time.Time
 }
 
 var deploymentStates = []string{"error", "failure", "inactive", "in_progress", "queued", "pending", "success"}
@@ -60,7 +60,7 @@ func (r *Repo) CreateDeployment(ctx context.Context, creator string, d forge.Dep
 }
 
 // SetDeploymentStatus adds a status to a deployment.
-func (r *Repo) SetDeploymentStatus(id int64, state, url, description string) (DeploymentStatus, error) {
+func (r *Repo) SetDeploymentStatus(id int64, in forge.DeploymentStatus) (DeploymentStatus, error) {
 	defer r.tell()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,11 +69,11 @@ func (r *Repo) SetDeploymentStatus(id int64, state, url, description string) (De
 		if d.ID != id {
 			continue
 		}
-		if !slices.Contains(deploymentStates, state) {
+		if !slices.Contains(deploymentStates, in.State) {
 			return DeploymentStatus{}, invalid(forge.ErrRejected, Detail{Resource: "DeploymentStatus", Code: "custom", Field: "state",
 				Message: "state is not included in the list"})
 		}
-		s := DeploymentStatus{ID: r.ids.nextOther(), State: state, URL: url, Description: description, Created: r.now()}
+		s := DeploymentStatus{ID: r.ids.nextOther(), State: in.State, URL: in.LogURL, SiteURL: in.SiteURL, Description: in.Description, Created: r.now()}
 		d.Statuses = append(slices.Clone(d.Statuses), s)
 		d.Updated = r.now()
 		told := *d

@@ -180,17 +180,31 @@ func (v githubView) CreateDeployment(ctx context.Context, d forge.Deployment) (s
 	return strconv.FormatInt(made.ID, 10), nil
 }
 
-func (v githubView) SetDeploymentStatus(ctx context.Context, id, state, url, description string) error {
+func (v githubView) SetDeploymentStatus(ctx context.Context, id string, s forge.DeploymentStatus) error {
 	op := "set the status of deployment " + id
 	if err := v.may(ctx, true); err != nil {
 		return failed(op, err)
 	}
 	n, err := number(id)
 	if err == nil {
-		_, err = v.repo.SetDeploymentStatus(n, state, url, description)
+		_, err = v.repo.SetDeploymentStatus(n, s)
 	}
 	if err != nil {
 		return failed(op, err)
 	}
 	return nil
+}
+
+func (v githubView) DeploymentsTo(ctx context.Context, environment string, n int) ([]forge.Deployed, error) {
+	if err := v.may(ctx, false); err != nil {
+		return nil, failed("list the deployments to "+environment, err)
+	}
+	var out []forge.Deployed
+	for _, d := range slices.Backward(v.repo.Deployments()) {
+		if d.Environment == environment && len(out) < n {
+			out = append(out, forge.Deployed{ID: strconv.FormatInt(d.ID, 10),
+				Deployment: forge.Deployment{Ref: d.Ref, Environment: d.Environment, Description: d.Description}})
+		}
+	}
+	return out, nil
 }
