@@ -77,16 +77,19 @@ func render(t *testing.T, forge, name string, o workflows.Options) workflow {
 	return w
 }
 
-// every calls do for each workflow of each forge, with and without images.
+// every calls do for each workflow of each forge, with and without images and
+// release packages.
 func every(t *testing.T, do func(t *testing.T, forge, name string, o workflows.Options)) {
 	t.Helper()
 	for _, forge := range workflows.Forges() {
 		for _, name := range workflows.Names(forge) {
 			for _, registry := range []string{"", "ghcr.io", "registry.example:5000"} {
-				t.Run(strings.TrimSuffix(forge+"/"+name+"/"+registry, "/"), func(t *testing.T) {
-					t.Parallel()
-					do(t, forge, name, workflows.Options{Registry: registry})
-				})
+				for _, rollout := range []bool{false, true} {
+					t.Run(fmt.Sprintf("%s/%s/%s/%t", forge, name, registry, rollout), func(t *testing.T) {
+						t.Parallel()
+						do(t, forge, name, workflows.Options{Registry: registry, Rollout: rollout})
+					})
+				}
 			}
 		}
 	}
@@ -155,6 +158,7 @@ func TestTemplatesRun(t *testing.T) {
 		"test":            {"test --class stable"},
 		"promote":         {"promote --dist dist --class stable -- inputs.from inputs.tag"},
 		"split":           {"build --stage --platforms matrix.platforms --dist dist --class stable", "release --merge --dist dist --class stable"},
+		"rollout":         {"rollout --continue"},
 		"split-artifacts": {"build --platforms matrix.platforms --dist dist --class stable --part", "release --merge --dist dist --class stable"},
 	}
 	m := readMetadata(t)
@@ -172,6 +176,13 @@ func TestTemplatesRun(t *testing.T) {
 		for _, line := range want[name] {
 			lines = append(lines, sorted(line))
 		}
+		switch releases := name != "plan" && name != "test" && name != "rollout"; {
+		case releases && o.Rollout && name == "promote":
+			lines = append(lines, sorted("rollout --class stable --tag inputs.tag"))
+		case releases && o.Rollout:
+			lines = append(lines, sorted("rollout --class stable"))
+		}
+		slices.Sort(lines)
 		if diff := cmp.Diff(lines, got); diff != "" {
 			t.Error(diff)
 		}
@@ -238,8 +249,11 @@ func TestTemplatesHaveLeastRights(t *testing.T) {
 				rights = w.Permissions
 			}
 			want := map[string]string{"contents": "write"}
-			publishes := id != "build" && name != "plan" && name != "test"
-			if !publishes && name != "split" {
+			publishes := id != "build" && id != "rollout" && name != "plan" && name != "test"
+			if id == "rollout" && forge == "github" {
+				want["deployments"] = "write"
+			}
+			if !publishes && name != "split" && id != "rollout" {
 				want["contents"] = "read"
 			}
 			if publishes && forge == "github" && o.Registry == "ghcr.io" {
@@ -330,7 +344,7 @@ func renderError(forge, name string, o workflows.Options) error {
 func TestConflict(t *testing.T) {
 	t.Parallel()
 	for _, forge := range workflows.Forges() {
-		if a, b, both := workflows.Conflict(workflows.Together(forge)); both {
+		if a, b, both := workflows.Conflict(workflows.Together(forge, true)); both {
 			t.Errorf("%s and %s", a, b)
 		}
 		if _, _, both := workflows.Conflict(workflows.Names(forge)); !both {
@@ -385,7 +399,7 @@ func TestReadmeWorkflows(t *testing.T) {
 			fits(t, m, "README.md", block[1])
 		}
 	}
-	if found != 2 {
+	if found != 1 {
 		t.Errorf("it has %d workflows", found)
 	}
 }

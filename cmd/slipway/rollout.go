@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/user"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/git"
 	"github.com/slipway-dev/slipway/internal/ledger"
 	"github.com/slipway-dev/slipway/internal/progress"
+	"github.com/slipway-dev/slipway/internal/project"
 	"github.com/slipway-dev/slipway/internal/release"
 	"github.com/slipway-dev/slipway/internal/rollout"
 	"github.com/slipway-dev/slipway/internal/rollout/checkout"
@@ -51,7 +53,7 @@ type rollouts struct {
 	*rollout.Runner
 	repo   *git.Repo
 	head   string // the commit that is checked out; empty in a repository without one
-	here   string // the current folder in the repository, with slashes
+	here   string // the current folder in the repository, with slashes; empty for its root
 	file   *lang.RepoFile
 	source *checkout.Source
 	close  []func() error
@@ -73,7 +75,7 @@ func (a *app) rollouts(ctx context.Context, f rolloutFlags, show progress.Report
 	if r.head, err = repo.HeadHash(ctx); err != nil && !errors.Is(err, git.ErrEmpty) {
 		return nil, err
 	}
-	if r.here, err = within(repo.Dir, a.dir); err != nil {
+	if r.here, err = project.Within(repo.Dir, a.dir); err != nil {
 		return nil, err
 	}
 	env := host.Environ(os.Environ())
@@ -109,25 +111,6 @@ func (a *app) rollouts(ctx context.Context, f rolloutFlags, show progress.Report
 		return nil, err
 	}
 	return r, nil
-}
-
-// within is the folder dir in a repository, with slashes.
-func within(root, dir string) (string, error) {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	if abs, err = filepath.EvalSymlinks(abs); err != nil {
-		return "", err
-	}
-	if root, err = filepath.EvalSymlinks(root); err != nil {
-		return "", err
-	}
-	rel, err := filepath.Rel(root, abs)
-	if err != nil || !filepath.IsLocal(rel) {
-		return ".", nil //nolint:nilerr // the work tree is elsewhere: then paths are from its root
-	}
-	return filepath.ToSlash(rel), nil
 }
 
 // repositoryName is how references name the repository.
@@ -208,7 +191,11 @@ func (a *app) gitState(ctx context.Context, repo *git.Repo, remoteName, branch, 
 
 // packageRef reads what a command was given for a package or a release of it.
 func (r *rollouts) packageRef(arg string) (ref.Ref, error) {
-	parsed, err := ref.Parse(strings.TrimSuffix(arg, "/"))
+	text, err := r.fromRoot(strings.TrimSuffix(arg, "/"))
+	if err != nil {
+		return ref.Ref{}, err
+	}
+	parsed, err := ref.Parse(text)
 	if err != nil {
 		return ref.Ref{}, err
 	}
@@ -217,6 +204,27 @@ func (r *rollouts) packageRef(arg string) (ref.Ref, error) {
 		return ref.Ref{}, release.Invalidf("name its file, such as release.ocu.star, or a release of it, such as release.ocu.star/@7", "%q names no release package", arg)
 	}
 	return parsed, nil
+}
+
+// fromRoot writes a path that leads upwards, or from the file system's root, as
+// one from the repository's root: references know no other.
+func (r *rollouts) fromRoot(arg string) (string, error) {
+	file, of, versioned := strings.Cut(arg, "/@")
+	if !filepath.IsAbs(file) && !strings.HasPrefix(file, "../") {
+		return arg, nil
+	}
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(r.repo.Dir, filepath.FromSlash(r.here), file)
+	}
+	dir, err := project.Within(r.repo.Dir, filepath.Dir(file))
+	if err != nil {
+		return "", err
+	}
+	text := "./-/" + path.Join(dir, filepath.Base(file))
+	if versioned {
+		text += "/@" + of
+	}
+	return text, nil
 }
 
 // reference reads a reference of the state.

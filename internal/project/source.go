@@ -69,7 +69,7 @@ func localSource(ctx context.Context, dir string) (Source, error) {
 	if s.Event, err = bareEvent(ctx, repo, head); err != nil {
 		return s, err
 	}
-	if s.Folder, err = within(repo.Dir, dir); err != nil {
+	if s.Folder, err = Within(repo.Dir, dir); err != nil {
 		return s, err
 	}
 	remotes, err := repo.Remotes(ctx)
@@ -79,8 +79,9 @@ func localSource(ctx context.Context, dir string) (Source, error) {
 	return s, err
 }
 
-// within gives the path of dir inside root, with symbolic links followed.
-func within(root, dir string) (string, error) {
+// Within gives the path of dir inside root with slashes, symbolic links followed;
+// it is empty for root itself. A folder outside is an error of kind Invalid.
+func Within(root, dir string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
