@@ -44,8 +44,11 @@ type Deps struct {
 	Release func(ctx context.Context, w Work) (release.Report, error)
 	// Rollout has a process of its own carry a rollout out.
 	Rollout func(ctx context.Context, w RolloutWork) (worker.Outcome, error)
-	Log     *slog.Logger
-	Clock   func() time.Time
+	// OpenState opens the state that a repository keeps on a branch of its own, at
+	// this address; dir is a folder for a copy of it.
+	OpenState func(ctx context.Context, address string, login git.Login, dir string) (state.Store, func() error, error)
+	Log       *slog.Logger
+	Clock     func() time.Time
 }
 
 // Work is a request to the engine.

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ import (
 	"github.com/slipway-dev/slipway/internal/project"
 	"github.com/slipway-dev/slipway/internal/release"
 	"github.com/slipway-dev/slipway/internal/report"
+	"github.com/slipway-dev/slipway/internal/rollout/worker"
+	"github.com/slipway-dev/slipway/internal/state"
 )
 
 // isOurs knows a comment that this bot wrote.
@@ -39,6 +42,9 @@ type commands struct {
 	tables  []string
 	report  *release.Report
 	refused int
+
+	rollouts state.Store // once it is open
+	close    func()
 }
 
 // command answers the commands of a comment, each once.
@@ -59,7 +65,8 @@ func (b *Bot) command(ctx context.Context, r *repository, op ledger.Operation, l
 	if len(in.Parsed.Commands) > 0 {
 		tell.react(ctx, forge.Eyes)
 	}
-	cs := &commands{bot: b, repo: r, op: op, in: in, tell: tell}
+	cs := &commands{bot: b, repo: r, op: op, in: in, tell: tell, close: func() {}}
+	defer func() { cs.close() }()
 	if err := cs.all(ctx); err != nil {
 		return b.failure(ctx, op, err)
 	}
@@ -237,7 +244,20 @@ func (cs *commands) one(ctx context.Context, c command.Command) error {
 	b, r := cs.bot, cs.repo
 	switch c.Name {
 	case "promote":
+		if ok, err := cs.toEnvironment(ctx, c); ok || err != nil {
+			return err
+		}
 		return cs.promote(ctx, c)
+	case "approve":
+		return cs.approve(ctx, c)
+	case "deploy":
+		return cs.deploy(ctx, c, rolloutInput{Action: worker.Deploy, Release: c.Release, Environment: c.Environment, Package: c.Package})
+	case "rollback":
+		return cs.deploy(ctx, c, rolloutInput{Action: worker.Rollback, Release: c.Release, Environment: c.Environment, Package: c.Package})
+	case "freeze":
+		return cs.freeze(ctx, c)
+	case "unfreeze":
+		return cs.unfreeze(ctx, c)
 	case "retry":
 		op, err := cs.meant(ctx, c.Tag, func(o ledger.Operation) bool { return o.State.Final() && o.State != ledger.OpDone })
 		if err != nil {
@@ -246,7 +266,7 @@ func (cs *commands) one(ctx context.Context, c command.Command) error {
 		if err := b.ledger.Retry(ctx, op.ID, cs.in.Author); err != nil {
 			return err
 		}
-		cs.say("%s is tried again.", shortRef(op.Ref))
+		cs.say("%s is tried again.", subject(op))
 	case "cancel":
 		op, err := cs.meant(ctx, c.Tag, func(o ledger.Operation) bool { return !o.State.Final() })
 		if err != nil {
@@ -255,14 +275,14 @@ func (cs *commands) one(ctx context.Context, c command.Command) error {
 		if err := b.ledger.Cancel(ctx, op.ID, cs.in.Author); err != nil {
 			return err
 		}
-		cs.say("%s is cancelled.", shortRef(op.Ref))
+		cs.say("%s is cancelled.", subject(op))
 	case "status":
 		return cs.status(ctx, c)
 	case "hold":
 		if err := b.ledger.Hold(ctx, r.config.Name, r.name, cs.in.Author, c.Reason); err != nil {
 			return err
 		}
-		cs.say("Releases of this repository are held%s until /unhold.", because(c.Reason))
+		cs.say("Releases and rollouts of this repository are held%s until /unhold.", because(c.Reason))
 	case "unhold":
 		held, err := b.ledger.Held(ctx, r.config.Name, r.name)
 		if err != nil {
@@ -363,10 +383,16 @@ func (cs *commands) plan(ctx context.Context, p project.Aim) error {
 // meant finds the operation that /retry or /cancel is about: of the tag that is
 // named, else the newest that this place asked for, else the repository's.
 func (cs *commands) meant(ctx context.Context, tag string, fits func(ledger.Operation) bool) (ledger.Operation, error) {
-	ops, err := cs.releases(ctx, tag, 50)
+	ops, err := cs.releases(ctx, tag, ledger.Releases, 50)
 	if err != nil {
 		return ledger.Operation{}, err
 	}
+	rollouts, err := cs.releases(ctx, tag, ledger.Rollouts, 50)
+	if err != nil {
+		return ledger.Operation{}, err
+	}
+	ops = append(ops, rollouts...)
+	slices.SortStableFunc(ops, func(a, b ledger.Operation) int { return cmp.Compare(b.ID, a.ID) })
 	for _, here := range []bool{true, false} {
 		for _, op := range ops {
 			if fits(op) && (!here || cs.here(op)) {
@@ -379,7 +405,7 @@ func (cs *commands) meant(ctx context.Context, tag string, fits func(ledger.Oper
 		what = "no release of " + tag
 	}
 	if len(ops) > 0 {
-		return ledger.Operation{}, release.Refuse("see /status", "there is %s to do that with: the last one, %s, is %s", what, shortRef(ops[0].Ref), ops[0].State)
+		return ledger.Operation{}, release.Refuse("see /status", "there is %s to do that with: the last one, %s, is %s", what, subject(ops[0]), ops[0].State)
 	}
 	return ledger.Operation{}, release.Refuse("see /status", "there is %s to do that with", what)
 }
@@ -390,8 +416,16 @@ func (cs *commands) here(op ledger.Operation) bool {
 	return err == nil && in.Thread.there() && in.Thread.Place == cs.in.Place
 }
 
-func (cs *commands) releases(ctx context.Context, tag string, limit int) ([]ledger.Operation, error) {
-	f := ledger.OperationFilter{Forge: cs.repo.config.Name, Repository: cs.repo.name, Lane: ledger.Releases, Limit: limit}
+// subject is what an operation is about, for people.
+func subject(op ledger.Operation) string {
+	if in, err := readInput[rolloutInput](op); err == nil && op.Kind == kindRollout {
+		return in.String()
+	}
+	return shortRef(op.Ref)
+}
+
+func (cs *commands) releases(ctx context.Context, tag string, lane ledger.Lane, limit int) ([]ledger.Operation, error) {
+	f := ledger.OperationFilter{Forge: cs.repo.config.Name, Repository: cs.repo.name, Lane: lane, Limit: limit}
 	if tag != "" {
 		f.Ref = "refs/tags/" + strings.TrimPrefix(tag, "refs/tags/")
 	}
@@ -400,7 +434,7 @@ func (cs *commands) releases(ctx context.Context, tag string, limit int) ([]ledg
 
 // status shows the last releases.
 func (cs *commands) status(ctx context.Context, c command.Command) error {
-	ops, err := cs.releases(ctx, c.Tag, 10)
+	ops, err := cs.releases(ctx, c.Tag, ledger.Releases, 10)
 	if err != nil {
 		return err
 	}
@@ -417,8 +451,8 @@ func (cs *commands) status(ctx context.Context, c command.Command) error {
 	}
 	if len(rows) == 0 {
 		cs.say("Nothing was released here yet.")
-		return nil
+	} else {
+		cs.show("The last releases", report.StatusTable(rows))
 	}
-	cs.show("The last releases", report.StatusTable(rows))
-	return nil
+	return cs.rolloutStatus(ctx)
 }

@@ -34,16 +34,33 @@ const (
 // started, and follows it to its end.
 func (b *Bot) dispatched(ctx context.Context, r *repository, tell *teller, d dispatch) (release.Report, error) {
 	rep := release.Report{Schema: release.ReportSchema, Outcome: release.Stopped, Decision: d.decision}
+	err := b.followed(ctx, r, tell, d)
+	if err != nil && (ctx.Err() != nil || len(tell.rollouts) == 0 || !tell.remembered().Over) {
+		return rep, err
+	}
+	failed := err // in its rollout, if there is a release
+	rep, err = b.releasedBy(ctx, r, d, rep)
+	if err != nil && failed != nil && !passes(err) {
+		return rep, failed
+	}
+	if err != nil && !passes(err) && ctx.Err() == nil {
+		tell.remember(ctx, func(m *memory) { m.Over = true })
+	}
+	return rep, err
+}
+
+// followed has the workflow run once, and follows it to its end.
+func (b *Bot) followed(ctx context.Context, r *repository, tell *teller, d dispatch) error {
 	w, ok := r.forge.(forge.Workflows)
 	if !ok {
-		return rep, release.Refuse("set work: bot for it in the bot's config", "this forge starts no workflows for others")
+		return release.Refuse("set work: bot for it in the bot's config", "this forge starts no workflows for others")
 	}
 	run, err := b.startRun(ctx, w, tell, d)
 	if err != nil {
 		if cancelled(ctx) {
 			b.stopRun(ctx, w, tell, d)
 		}
-		return rep, err
+		return err
 	}
 	tell.change(func(a *report.Answer) {
 		a.Link, a.Stages = run.URL, []report.AnswerStage{{Name: "workflow", State: "⏳", Summary: d.workflow}}
@@ -54,22 +71,18 @@ func (b *Bot) dispatched(ctx context.Context, r *repository, tell *teller, d dis
 			if cancelled(ctx) {
 				b.stopRun(ctx, w, tell, d)
 			}
-			return rep, ctx.Err()
+			return ctx.Err()
 		case <-time.After(followEvery):
 		}
 		if run, err = w.Run(ctx, run.ID); err != nil {
-			return rep, err
+			return err
 		}
 	}
 	if run.Conclusion != "success" {
 		tell.remember(ctx, func(m *memory) { m.Over = true })
-		return rep, release.Failf("look at "+run.URL, "the workflow %s ended with %q", d.workflow, run.Conclusion)
+		return release.Failf("look at "+run.URL, "the workflow %s ended with %q", d.workflow, run.Conclusion)
 	}
-	rep, err = b.releasedBy(ctx, r, d, rep)
-	if err != nil && !passes(err) && ctx.Err() == nil {
-		tell.remember(ctx, func(m *memory) { m.Over = true })
-	}
-	return rep, err
+	return nil
 }
 
 // startRun dispatches the workflow once. What an earlier attempt may have

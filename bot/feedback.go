@@ -31,6 +31,8 @@ type memory struct {
 	Run        string    `json:"run,omitempty"`        // id of that workflow's run
 	Over       bool      `json:"over,omitempty"`       // that run has ended, and not in a release
 	Failed     bool      `json:"failed,omitempty"`     // the rollout failed: what failed of it is to be tried again
+	Generation string    `json:"generation,omitempty"` // of the space's state when the rollout was last looked at
+	Until      time.Time `json:"until,omitzero"`       // that it waits for
 	Release    string    `json:"release,omitempty"`    // of the rollout's package, by its ref
 	Begun      bool      `json:"begun,omitempty"`      // the engine was at work: what is staged may be this operation's
 }

@@ -30,6 +30,7 @@ type RolloutWork struct {
 	Repo     *git.Repo
 	Forge    Forge
 	Progress progress.Reporter
+	end      func()
 }
 
 // rolloutInput is what a rollout's operation is given.
@@ -109,7 +110,11 @@ func (b *Bot) rollout(ctx context.Context, r *repository, op ledger.Operation, l
 	if err != nil {
 		return b.failure(ctx, op, err)
 	}
-	out, err := b.rollOut(ctx, r, op, in, tell)
+	do := b.rollOut
+	if r.Work == WorkInWorkflow {
+		do = b.rollOutByWorkflow
+	}
+	out, err := do(ctx, r, op, in, tell)
 	return b.rolledOut(ctx, r, op, in, tell, before, out, err)
 }
 
@@ -119,6 +124,7 @@ func (b *Bot) rollOut(ctx context.Context, r *repository, op ledger.Operation, i
 	if err != nil {
 		return worker.Outcome{}, err
 	}
+	defer w.end()
 	w.Action, w.Package, w.Tag, w.Release, w.Environment, w.By, w.Progress = in.Action, in.Package, in.Tag, in.Release, in.Environment, op.Actor, tell
 	if in.Action == worker.Carry && tell.remembered().Failed {
 		w.Action = worker.Retry
@@ -134,11 +140,11 @@ func (b *Bot) rolloutWork(ctx context.Context, r *repository, op ledger.Operatio
 	if err != nil {
 		return RolloutWork{}, err
 	}
+	info, _, err := r.facts(ctx)
+	if err != nil {
+		return RolloutWork{}, err
+	}
 	if commit == "" {
-		info, _, err := r.facts(ctx)
-		if err != nil {
-			return RolloutWork{}, err
-		}
 		c, err := repo.Commit(ctx, "refs/remotes/origin/"+info.DefaultBranch)
 		if err != nil {
 			return RolloutWork{}, err
@@ -155,9 +161,13 @@ func (b *Bot) rolloutWork(ctx context.Context, r *repository, op ledger.Operatio
 			env[name] = v
 		}
 	}
+	store, end, err := b.rolloutState(ctx, r)
+	if err != nil {
+		return RolloutWork{}, err
+	}
 	_, host, _ := strings.Cut(r.config.Server, "://")
-	return RolloutWork{Store: r.rollouts(), Repo: repo, Forge: r.forge, Request: worker.Request{
-		Commit: commit, Leave: leave, Git: repo.Dir, Trees: filepath.Join(b.folder(op), "trees"), Name: host + "/" + r.name,
+	return RolloutWork{Store: store, end: end, Repo: repo, Forge: r.forge, Request: worker.Request{
+		Commit: commit, Leave: leave, Git: repo.Dir, Trees: filepath.Join(b.folder(op), "trees"), Name: host + "/" + info.FullName,
 		Limits: worker.Limits{Memory: int64(b.config.RolloutMem) << 20, Time: b.config.RolloutTime, Private: r.RolloutPrivate == AllowHost},
 		Host:   worker.Host{Local: r.HostBuilds == AllowHost, Image: r.RolloutImage, Builder: b.config.Builder, Env: env},
 	}}, nil
@@ -192,7 +202,7 @@ func (b *Bot) rolledOut(ctx context.Context, r *repository, op ledger.Operation,
 	case err != nil:
 		res = b.failure(ctx, op, err)
 	case out.Status == rollout.Failed:
-		res = ledger.Result{State: ledger.OpFailed, Summary: firstLine(out.Failed)}
+		res = ledger.Result{State: ledger.OpFailed, Summary: failedText(out.Failed)}
 	case out.Status == rollout.Complete || out.Status == rollout.Superseded:
 		res = ledger.Result{State: ledger.OpDone, Summary: out.Summary}
 	default:
@@ -243,6 +253,15 @@ func (b *Bot) rolloutWaits(out worker.Outcome) ledger.Result {
 		}
 	}
 	return res
+}
+
+// failedText is a failure in one line: which release, and the first item of it.
+func failedText(failed string) string {
+	head, rest, _ := strings.Cut(failed, "\n")
+	if first := strings.TrimSpace(firstLine(rest)); first != "" {
+		head += ": " + first
+	}
+	return clip(head, 500)
 }
 
 // tellRollout tells how a rollout ended, or what it waits for.

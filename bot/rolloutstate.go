@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 
+	"github.com/slipway-dev/slipway/internal/git"
 	"github.com/slipway-dev/slipway/internal/ledger"
 	"github.com/slipway-dev/slipway/internal/rollout/worker"
 	"github.com/slipway-dev/slipway/internal/state"
@@ -24,6 +26,24 @@ func (r *repository) space() string {
 // reach of who has it.
 func (r *repository) rollouts() state.Store {
 	return state.At(r.bot.ledger.Store(), "rollouts/"+r.space())
+}
+
+// rolloutState opens the state of the repository's rollouts: the bot's own, or,
+// where a workflow does the work, the branch that it keeps it on. end closes it.
+func (b *Bot) rolloutState(ctx context.Context, r *repository) (store state.Store, end func(), err error) {
+	if r.Work != WorkInWorkflow {
+		return r.rollouts(), func() {}, nil
+	}
+	user, password, err := r.forge.Login(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	dir := filepath.Join(b.config.Data, "states", fileName(r.config.Name), filepath.FromSlash(r.name)+".git")
+	store, closer, err := b.OpenState(ctx, r.address(), git.Login{User: user, Password: password}, dir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: open the state's branch: %w", errAway, err)
+	}
+	return store, func() { _ = closer() }, nil
 }
 
 // change counts what was changed in a space, so that one who has just found

@@ -27,6 +27,8 @@ type Options struct {
 	// Registry is the host that images are pushed to, such as ghcr.io; empty
 	// means that there are none.
 	Registry string
+	// Rollout says that release packages carry the releases to their environments.
+	Rollout bool
 }
 
 // File is a workflow file of a repository.
@@ -40,6 +42,7 @@ type kind struct {
 	name, summary string
 	forges        []string // empty: all
 	alternative   bool     // to release: both would release the same tag
+	rollout       bool     // only for repositories with release packages
 }
 
 func kinds() []kind {
@@ -51,6 +54,7 @@ func kinds() []kind {
 		{name: "promote", summary: "by hand: a release, or a commit, becomes a release under a new tag"},
 		{name: "split", summary: "a pushed tag is built by a job a platform, through the release's draft", alternative: true},
 		{name: "split-artifacts", summary: "the same, through the artifacts of the run", forges: []string{"github"}, alternative: true},
+		{name: "rollout", summary: "each hour, and by hand: rollouts that wait go on", rollout: true},
 	}
 }
 
@@ -86,9 +90,10 @@ func Names(forge string) []string {
 	return names(forge, func(kind) bool { return true })
 }
 
-// Together are those of Names that a repository can have side by side.
-func Together(forge string) []string {
-	return names(forge, func(k kind) bool { return !k.alternative })
+// Together are those of Names that a repository can have side by side; those
+// about release packages only for one that has such.
+func Together(forge string, packages bool) []string {
+	return names(forge, func(k kind) bool { return !k.alternative && (packages || !k.rollout) })
 }
 
 func names(forge string, want func(kind) bool) []string {
@@ -167,6 +172,7 @@ type facts struct {
 	Platforms []string
 	Registry  string
 	OwnToken  bool // the workflow's token may push to the registry
+	Rollout   bool // a further job carries the release out
 }
 
 var (
@@ -175,7 +181,7 @@ var (
 )
 
 func newFacts(d dialect, o Options) (facts, error) {
-	f := facts{GitHub: d.name == "github", Runner: d.runner, Branch: o.Branch, Action: o.Action, Platforms: o.Platforms, Registry: o.Registry}
+	f := facts{GitHub: d.name == "github", Runner: d.runner, Branch: o.Branch, Action: o.Action, Platforms: o.Platforms, Registry: o.Registry, Rollout: o.Rollout}
 	if f.Branch == "" {
 		f.Branch = "main"
 	}

@@ -140,6 +140,7 @@ func (a *app) botDeps(log *slog.Logger) bot.Deps {
 		Repositories: logins.repositories,
 		Release:      a.botRelease,
 		Rollout:      a.botRollout,
+		OpenState:    openBranchState,
 		Log:          log,
 	}
 }

@@ -106,7 +106,7 @@ func TestBotHearsOnlyCommands(t *testing.T) {
 	_, stranger := s.repo.Server.Stranger(t)
 	for _, text := range []string{
 		"> /promote v9.9.9", "```\n/promote v9.9.9\n```", "    /promote v9.9.9", "Try `/promote v9.9.9`", "see /promote v9.9.9", "- /promote v9.9.9",
-		"<!--\n/promote v9.9.9\n-->", "/deploy", "/etc/passwd", "promote v9.9.9",
+		"<!--\n/promote v9.9.9\n-->", "/destroy", "/etc/passwd", "promote v9.9.9",
 	} {
 		s.repo.Comment(t, s.maintainer, issue, text)
 	}

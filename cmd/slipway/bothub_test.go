@@ -115,7 +115,12 @@ func (s *botHub) pushTags(t *testing.T, tags ...string) {
 	for _, tag := range tags {
 		s.git(t, "tag", tag)
 	}
-	s.git(t, append([]string{"push", "--quiet", strings.Replace(s.server.CloneURL(hubName), "http://", "http://x:"+simforge.WriteToken+"@", 1)}, tags...)...)
+	s.pushRefs(t, tags...)
+}
+
+func (s *botHub) pushRefs(t *testing.T, refs ...string) {
+	t.Helper()
+	s.git(t, append([]string{"push", "--quiet", strings.Replace(s.server.CloneURL(hubName), "http://", "http://x:"+simforge.WriteToken+"@", 1)}, refs...)...)
 }
 
 // tags are those of the public releases, sorted.

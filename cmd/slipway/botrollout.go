@@ -2,15 +2,19 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/slipway-dev/slipway/bot"
 	"github.com/slipway-dev/slipway/internal/forge"
+	"github.com/slipway-dev/slipway/internal/git"
 	"github.com/slipway-dev/slipway/internal/rollout"
 	"github.com/slipway-dev/slipway/internal/rollout/onforge"
 	"github.com/slipway-dev/slipway/internal/rollout/worker"
+	"github.com/slipway-dev/slipway/internal/state"
+	"github.com/slipway-dev/slipway/internal/state/gitstate"
 )
 
 // workerVariables are all that a rollout's process sees of the bot's environment:
@@ -52,4 +56,16 @@ func (a *app) botRollout(ctx context.Context, w bot.RolloutWork) (worker.Outcome
 			return onforge.Shipped(ctx, w.Forge, doc, tags)
 		},
 	})
+}
+
+// openBranchState opens the state that a repository keeps on its branch for it.
+func openBranchState(ctx context.Context, address string, login git.Login, dir string) (state.Store, func() error, error) {
+	basic := base64.StdEncoding.EncodeToString([]byte(login.User + ":" + login.Password))
+	header := "http." + address + ".extraHeader"
+	s, err := gitstate.Open(ctx, gitstate.Options{Remote: address, Cache: dir,
+		Settings: [][2]string{{"credential.helper", ""}, {header, "Authorization: Basic " + basic}}})
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, s.Close, nil
 }

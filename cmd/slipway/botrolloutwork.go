@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/slipway-dev/slipway/internal/progress"
 	"github.com/slipway-dev/slipway/internal/release"
@@ -44,7 +44,7 @@ func (w *rolloutWork) do(ctx context.Context) (worker.Outcome, error) {
 	default:
 		err = release.Failf("", "there is no action %q", w.Action)
 	}
-	if err != nil {
+	if err != nil || w.Only {
 		return out, err
 	}
 	return w.andOthers(ctx, out)
@@ -148,6 +148,9 @@ func (w *rolloutWork) carry(ctx context.Context) (worker.Outcome, error) {
 			w.Progress.Note(fmt.Sprintf("%s: %s again, with the recorded inputs", name, strings.Join(again, ", ")))
 		}
 	}
+	if w.Only {
+		return w.outcome(ctx, pkg, name)
+	}
 	if _, err := w.Advance(ctx, pkg, name); err != nil {
 		return worker.Outcome{}, err
 	}
@@ -162,61 +165,9 @@ func namesOf(envs []lang.Environment) string {
 	return strings.Join(names, ", ")
 }
 
-// mostItems is how many items are told of.
-const mostItems = 60
-
 // outcome is how a release stands.
 func (w *rolloutWork) outcome(ctx context.Context, pkg ref.Ref, name string) (worker.Outcome, error) {
-	doc, _, err := w.FindRelease(ctx, pkg, name)
-	if err != nil {
-		return worker.Outcome{}, err
-	}
-	items, err := w.Items(ctx, pkg, doc)
-	if err != nil {
-		return worker.Outcome{}, err
-	}
-	out := worker.Outcome{Release: pkg.InRelease(name).String(), Status: doc.Status, Waits: doc.Waits}
-	phase := map[string]string{}
-	for _, ph := range doc.Phases {
-		for _, key := range ph.Items {
-			phase[key] = ph.Name
-		}
-	}
-	done := 0
-	for _, it := range items {
-		for _, wait := range it.Item.Waits {
-			if !wait.Until.IsZero() && (out.Until.IsZero() || wait.Until.Before(out.Until)) {
-				out.Until = wait.Until
-			}
-		}
-		if it.Item.Status == rollout.Complete {
-			done++
-		}
-		if len(out.Items) < mostItems {
-			out.Items = append(out.Items, worker.Item{Phase: phase[it.Key], Key: it.Key, Status: it.Item.Status, Text: itemText(it.Item)})
-		}
-	}
-	out.Summary = fmt.Sprintf("%s of %s: %d of %d items are complete.", name, pkg.Path, done, len(items))
-	switch doc.Status {
-	case rollout.Complete:
-		out.Summary = fmt.Sprintf("%s of %s is complete.", name, pkg.Path)
-	case rollout.Failed:
-		failed := w.FailureOf(ctx, pkg, doc)
-		out.Failed, out.Hint = failed.Error(), "mend it, then /retry"
-	}
-	return out, nil
-}
-
-func itemText(it rollout.Item) string {
-	switch {
-	case it.Status == rollout.Failed && it.Error != nil:
-		return clip(strings.Join(strings.Fields(it.Error.Message), " "), 200)
-	case len(it.Waits) > 0:
-		return it.Waits[0].String()
-	case it.Started != nil && it.Ended != nil:
-		return it.Ended.Sub(*it.Started).Round(time.Millisecond).String()
-	}
-	return it.Annotation
+	return worker.Look(ctx, w.Runner, pkg, name)
 }
 
 // candidate is a release that a person may mean.
@@ -323,6 +274,9 @@ func (w *rolloutWork) deployTo(ctx context.Context) (worker.Outcome, error) {
 	if err != nil {
 		return worker.Outcome{}, err
 	}
+	if w.Only {
+		return w.wish(ctx, c.pkg, c.name)
+	}
 	it, err := w.DeployTo(ctx, c.pkg, c.name, w.Environment)
 	return w.deployed(c.pkg.InRelease(c.name), it, err)
 }
@@ -358,6 +312,14 @@ func (w *rolloutWork) rollBack(ctx context.Context) (worker.Outcome, error) {
 		}
 		to = meant.name
 	}
+	if w.Only {
+		if to == "" {
+			if to, err = w.before(ctx, c.pkg); err != nil {
+				return worker.Outcome{}, err
+			}
+		}
+		return w.wish(ctx, c.pkg, to)
+	}
 	it, err := w.Runner.Rollback(ctx, c.pkg, w.Environment, to)
 	self := c.pkg
 	if parsed, perr := ref.Parse(it.Release); perr == nil {
@@ -377,6 +339,53 @@ func (w *rolloutWork) deployed(self ref.Ref, it rollout.Item, err error) (worker
 		out.Status, out.Failed, out.Hint = rollout.Failed, err.Error(), release.HintOf(err)
 		err = nil
 	}
-	out.Items = []worker.Item{{Key: "deploy/" + w.Environment, Status: it.Status, Text: itemText(it)}}
+	out.Items = []worker.Item{{Key: "deploy/" + w.Environment, Status: it.Status, Text: worker.Told(it)}}
 	return out, err
+}
+
+// wish writes down which release is to be in the environment, for who does it.
+func (w *rolloutWork) wish(ctx context.Context, pkg ref.Ref, name string) (worker.Outcome, error) {
+	value, err := json.Marshal(rollout.DeployIntent{Release: name})
+	if err != nil {
+		return worker.Outcome{}, err
+	}
+	to := pkg.Package().Sub(ref.Deploy, w.Environment)
+	to.Versioned = true
+	return worker.Outcome{Release: pkg.InRelease(name).String(), Status: rollout.Pending, Changed: true, Wish: to.String(),
+		Summary: fmt.Sprintf("%s is to have %s of %s.", w.Environment, name, pkg.Path)}, w.Set(ctx, to, value)
+}
+
+// before is the newest release before the one that is deployed which was deployed
+// well.
+func (w *rolloutWork) before(ctx context.Context, pkg ref.Ref) (string, error) {
+	deploys, err := w.Deployed(ctx)
+	if err != nil {
+		return "", err
+	}
+	releases, err := w.Releases(ctx, pkg)
+	if err != nil {
+		return "", err
+	}
+	for _, d := range deploys {
+		if d.Package != pkg || d.Environment != w.Environment {
+			continue
+		}
+		live, err := ref.Parse(d.Item.Release)
+		if err != nil {
+			return "", err
+		}
+		newest, _ := ref.Number(live.Release)
+		for _, doc := range releases {
+			items, err := w.Items(ctx, pkg, doc)
+			if err != nil {
+				return "", err
+			}
+			if doc.Number < newest && slices.ContainsFunc(items, func(it rollout.Shown) bool {
+				return it.Key == "deploy/"+w.Environment && it.Item.Status == rollout.Complete
+			}) {
+				return "r" + strconv.Itoa(doc.Number), nil
+			}
+		}
+	}
+	return "", release.Refuse("name one: /rollback "+w.Environment+" to <release>", "nothing was deployed to %s before", w.Environment)
 }

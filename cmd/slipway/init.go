@@ -40,7 +40,9 @@ func (a *app) initCommand() *cobra.Command {
 		Short: "Write the config and the workflows for this repository",
 		Long: `Look at the repository and write out, as .slipway.yaml, what Slipway does there by
 default, ready to be changed; and workflow files that run it on the forge: one that
-releases a pushed tag, and one that plans a pull request. --workflow asks for others:
+releases a pushed tag, and one that plans a pull request. Where there are release packages
+(*.ocu.star), the config names them, and the workflows carry releases out. --workflow asks for
+others:
 
 ` + workflowList() + `
 
@@ -102,6 +104,9 @@ func (a *app) init(ctx context.Context, f initFlags) error {
 		return err
 	}
 	cfg := config.Default(facts)
+	if cfg.Rollout, err = config.ReleasePackages(os.DirFS(repo.Dir)); err != nil {
+		return err
+	}
 	files := []newFile{{name: project.ConfigName, what: "what Slipway ships from here", content: config.Write(cfg)}}
 	if f.chosen {
 		own, there, err := ownConfig(repo.Dir, facts)
@@ -112,7 +117,11 @@ func (a *app) init(ctx context.Context, f initFlags) error {
 			cfg, files = own, nil
 		}
 	}
-	flows, err := a.workflowFiles(ctx, repo, url, f.workflows, cfg, facts.DefaultBranch)
+	asked := f.workflows
+	if !f.chosen && len(cfg.Rollout) > 0 {
+		asked = append(slices.Clone(asked), "rollout")
+	}
+	flows, err := a.workflowFiles(ctx, repo, url, asked, cfg, facts.DefaultBranch)
 	if err != nil {
 		return err
 	}
@@ -159,7 +168,7 @@ func (a *app) workflowFiles(ctx context.Context, repo *git.Repo, url string, ask
 	if err != nil {
 		return nil, err
 	}
-	names, err := workflowNames(kind, asked)
+	names, err := workflowNames(kind, asked, len(cfg.Rollout) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -172,6 +181,7 @@ func (a *app) workflowFiles(ctx context.Context, repo *git.Repo, url string, ask
 	}
 	var files []newFile
 	for _, name := range names {
+		o.Rollout = rollsOut(cfg, name)
 		w, err := workflows.Render(kind, name, o)
 		if err != nil {
 			return nil, err
@@ -181,13 +191,21 @@ func (a *app) workflowFiles(ctx context.Context, repo *git.Repo, url string, ask
 	return files, nil
 }
 
+// rollsOut says whether a workflow's releases have release packages.
+func rollsOut(cfg release.Config, workflow string) bool {
+	if workflow != "development" {
+		return len(cfg.Rollout) > 0
+	}
+	return slices.ContainsFunc(cfg.Classes, func(c release.Class) bool { return c.Branch != "" && len(cfg.RolloutFor(c.Name)) > 0 })
+}
+
 // workflowNames resolves all and none, and refuses what does not go together.
-func workflowNames(kind string, asked []string) ([]string, error) {
+func workflowNames(kind string, asked []string, packages bool) ([]string, error) {
 	var names []string
 	for _, name := range asked {
 		switch {
 		case name == "all":
-			names = append(names, workflows.Together(kind)...)
+			names = append(names, workflows.Together(kind, packages)...)
 		case name == "none":
 			return nil, errUsage("--workflow: none goes with no other")
 		case !slices.Contains(workflows.Names(kind), name):

@@ -104,7 +104,7 @@ func (a *app) rollouts(ctx context.Context, f rolloutFlags, show progress.Report
 		return nil, err
 	}
 	r.close = append(r.close, closeStore)
-	r.Runner = &rollout.Runner{Store: store, Source: r.source, Repo: repositoryName(r.file.Repo.Alias, url, repo.Dir), Owner: rollout.NewOwner(a.getenv),
+	r.Runner = &rollout.Runner{Store: store, Source: r.source, Repo: repositoryName(r.file.Repo.Alias, url, repo.CommonDir()), Owner: rollout.NewOwner(a.getenv),
 		By: a.who(), Progress: show, HTTP: &http.Client{Timeout: 5 * time.Minute}, Parallel: f.parallel, Freezes: r.file.Repo.Freezes}
 	if err := a.onForge(ctx, r, url); err != nil {
 		r.Close()
@@ -113,7 +113,8 @@ func (a *app) rollouts(ctx context.Context, f rolloutFlags, show progress.Report
 	return r, nil
 }
 
-// repositoryName is how references name the repository.
+// repositoryName is how references name the repository: the same in all of its
+// clones and work trees, as far as they can tell. dir is its .git folder.
 func repositoryName(alias, url, dir string) string {
 	if alias != "" {
 		return alias
@@ -122,7 +123,15 @@ func repositoryName(alias, url, dir string) string {
 		_, host, _ := strings.Cut(server, "://")
 		return host + "/" + owner + "/" + name
 	}
-	return strings.NewReplacer(" ", "-", "@", "-", "+", "-", "#", "-", "=", "-").Replace(filepath.Base(dir))
+	name := filepath.Dir(dir)
+	if filepath.Base(dir) != ".git" {
+		name = dir
+	}
+	if url != "" { // a folder of this machine
+		name = strings.TrimSuffix(strings.TrimRight(url, "/"), "/.git")
+	}
+	name = strings.TrimSuffix(filepath.Base(name), ".git")
+	return strings.NewReplacer(" ", "-", "@", "-", "+", "-", "#", "-", "=", "-").Replace(name)
 }
 
 // who asks, for the record.
@@ -147,11 +156,11 @@ func (a *app) openState(ctx context.Context, flag string, repo *git.Repo, file l
 	case where == "" && file.State != nil:
 		dir := filepath.Join(repo.Dir, filepath.FromSlash(file.State.Dir))
 		// Beside what Ocuroot may have there: its files stay readable for an import.
-		return state.OpenDir(filepath.Join(dir, "slipway")), none, nil
+		return folderState(state.OpenDir(filepath.Join(dir, "slipway")))
 	case where == "" && a.step != nil: // the folders of a workflow's job end with it
 		return a.gitState(ctx, repo, "", "", "")
 	case where == "":
-		return state.OpenDir(filepath.Join(repo.CommonDir(), "slipway", "state")), none, nil
+		return folderState(state.OpenDir(filepath.Join(repo.CommonDir(), "slipway", "state")))
 	case where == "git", strings.HasPrefix(where, "git:"):
 		remote, branch, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(where, "git"), ":"), "#")
 		return a.gitState(ctx, repo, remote, branch, "")
@@ -166,8 +175,10 @@ func (a *app) openState(ctx context.Context, flag string, repo *git.Repo, file l
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(a.dir, dir)
 	}
-	return state.OpenDir(dir), none, nil
+	return folderState(state.OpenDir(dir))
 }
+
+func folderState(d *state.Dir) (state.Store, func() error, error) { return d, d.Close, nil }
 
 // gitState opens a branch as the store: of a remote by its name or address, or
 // of origin, or of the repository itself where it has no remote.

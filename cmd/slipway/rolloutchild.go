@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	"github.com/slipway-dev/slipway/internal/release"
 	"github.com/slipway-dev/slipway/internal/rollout"
 	"github.com/slipway-dev/slipway/internal/rollout/checkout"
-	"github.com/slipway-dev/slipway/internal/rollout/host"
 	"github.com/slipway-dev/slipway/internal/rollout/lang"
 	"github.com/slipway-dev/slipway/internal/rollout/ref"
 	"github.com/slipway-dev/slipway/internal/rollout/worker"
@@ -47,7 +45,7 @@ func (a *app) rolloutChild(ctx context.Context, req worker.Request, l *worker.Li
 	if err != nil {
 		return worker.Outcome{}, err
 	}
-	machines := &machines{host: req.Host, unlimited: hard}
+	machines := &machines{Host: req.Host, unlimited: hard, getenv: a.getenv, note: l.Note, rooms: map[string]*room{}}
 	defer machines.close()
 	source := &checkout.Source{Repo: repo, Trees: req.Trees, Host: machines.at}
 	defer func() { _ = source.Close(context.WithoutCancel(ctx)) }() // its folder goes with the operation's
@@ -142,85 +140,7 @@ func (w *rolloutWork) readRepo(ctx context.Context) error {
 	return nil
 }
 
-// machines are what scripts run on.
-type machines struct {
-	host      worker.Host
-	unlimited string
-	closers   []func() error
-}
-
-func (m *machines) close() {
-	for _, c := range m.closers {
-		_ = c() // the work is done
-	}
-}
-
-// at is the machine for a package file's folder in a checkout.
-func (m *machines) at(root, dir string) lang.Host {
-	env := host.Environ(m.env())
-	switch {
-	case m.host.Local:
-		return unbound{host.Local(host.LocalOptions{Dir: filepath.Join(root, filepath.FromSlash(dir)), Env: env}), m.unlimited}
-	case m.host.Image != "":
-		return m.inside(root, dir, env)
-	}
-	return nowhere{host.Local(host.LocalOptions{Env: env})}
-}
-
-// env is what scripts see: what the bot's config gives them, and the least that
-// programs need.
-func (m *machines) env() []string {
-	var env []string
-	if m.host.Local {
-		for _, name := range []string{"PATH", "HOME", "LANG", "TMPDIR", "TZ"} {
-			if v, ok := syscall.Getenv(name); ok {
-				env = append(env, name+"="+v)
-			}
-		}
-	}
-	for k, v := range m.host.Env {
-		env = append(env, k+"="+v)
-	}
-	return env
-}
-
-// unbound has scripts run without the bound of this process's memory.
-type unbound struct {
-	lang.Host
-	unlimited string
-}
-
-func (u unbound) Shell(ctx context.Context, s lang.Script, log lang.Log) (lang.Shell, error) {
-	switch filepath.Base(s.Shell) {
-	case ".", "sh", "bash", "dash", "ash", "ksh", "zsh":
-		if u.unlimited != "" { // on the first line, so that errors name theirs
-			s.Text = "ulimit -S -d " + u.unlimited + " 2>/dev/null; " + s.Text
-		}
-	}
-	return u.Host.Shell(ctx, s, log)
-}
-
-// nowhere refuses scripts: there is no machine for them.
-type nowhere struct{ lang.Host }
-
-func (nowhere) Shell(context.Context, lang.Script, lang.Log) (lang.Shell, error) {
-	return lang.Shell{}, errNowhere()
-}
-func (nowhere) ReadFile(context.Context, string) ([]byte, error) { return nil, errNowhere() }
-func (nowhere) WriteFile(context.Context, string, []byte) error  { return errNowhere() }
-
-func errNowhere() error {
-	return release.Refuse("name an image for them with rollout-image: in the bot's config, or allow the machine itself with host-builds: allow",
-		"scripts of release packages may not run plain on the bot's machine")
-}
-
-// inside is a container that is made for the first script.
-func (m *machines) inside(root, dir string, env map[string]string) lang.Host {
-	_, _, _ = root, dir, env
-	return nowhere{host.Local(host.LocalOptions{Env: env})}
-}
-
-// wait turns an error of kind Waiting into an outcome.
+// waitingFor tells what an error of kind Waiting waits for.
 func waitingFor(err error) (string, bool) {
 	var e *release.Error
 	if errors.As(err, &e) && e.Kind == release.Waiting {

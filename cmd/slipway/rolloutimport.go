@@ -61,7 +61,11 @@ func (a *app) stateImport(ctx context.Context, r *rollouts, from, branch, intent
 // ocurootTree gives the files of a folder, or of a branch of a repository.
 func (a *app) ocurootTree(ctx context.Context, from, branch string) (fs.FS, func(), error) {
 	if !git.IsRemote(from) && !filepath.IsAbs(from) {
-		from = filepath.Join(a.dir, from)
+		abs, err := filepath.Abs(filepath.Join(a.dir, from)) // git runs elsewhere
+		if err != nil {
+			return nil, nil, err
+		}
+		from = abs
 	}
 	if branch == "" {
 		root, err := folder(from)

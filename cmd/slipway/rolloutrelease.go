@@ -52,6 +52,9 @@ Exit codes: 0 complete, 1 failed, 2 the package is wrong, 3 waiting, 4 refused.`
 					return errUsage("a new release has no number yet: leave /@%s out", pkg.Release)
 				}
 				at := r.head
+				if t, err := r.repo.Tag(ctx, a.tag); a.tag != "" && err == nil { // else the forge alone has it
+					at = t.Commit
+				}
 				if commit != "" {
 					c, err := r.repo.Commit(ctx, commit)
 					if err != nil {
@@ -70,13 +73,16 @@ Exit codes: 0 complete, 1 failed, 2 the package is wrong, 3 waiting, 4 refused.`
 	a.jsonFlag(cmd, "the release")
 	fl := cmd.Flags()
 	fl.BoolVar(&force, "force", false, "make another release of a commit that has one")
-	fl.StringVar(&commit, "commit", "", "commit to release (default: HEAD, with the folder as it is)")
+	fl.StringVar(&commit, "commit", "", "commit to release (default: the tag's, else HEAD with the folder as it is)")
 	fl.StringVar(&a.tag, "tag", "", "the forge's release that is carried out, for references to ./release")
 	fl.DurationVar(&f.wait, "wait", 0, "wait so long for what is missing, instead of ending with code 3")
 	return a.leaf(cmd)
 }
 
 func (a *app) releaseNew(ctx context.Context, r *rollouts, in rollout.NewRelease, f rolloutFlags) error {
+	if err := r.warnOfChanges(ctx, in); err != nil {
+		return err
+	}
 	doc, envs, err := r.New(ctx, in)
 	if err != nil {
 		return err
@@ -93,6 +99,19 @@ func (a *app) releaseNew(ctx context.Context, r *rollouts, in rollout.NewRelease
 		return nil
 	}
 	return a.carryOut(ctx, r, in.Package.Package(), "r"+strconv.Itoa(doc.Number), f)
+}
+
+// warnOfChanges says that a package is not as its commit has it: a release is
+// gone on with from the commit once another one is checked out.
+func (r *rollouts) warnOfChanges(ctx context.Context, in rollout.NewRelease) error {
+	if in.Commit != r.head {
+		return nil
+	}
+	changed, err := r.repo.Status(ctx, in.Package.Path)
+	if err == nil && len(changed) > 0 {
+		r.Progress.Note(fmt.Sprintf("%s is not as commit %s has it; once another commit is checked out, this release goes on with the commit's", in.Package.Path, release.ShortCommit(r.head)))
+	}
+	return err
 }
 
 // carryOut does a release's work, and what becomes possible by it elsewhere.

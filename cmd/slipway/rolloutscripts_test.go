@@ -6,9 +6,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/tools/txtar"
 )
 
 // Each script in testdata/rollout holds promises of the commands about release
@@ -17,7 +19,7 @@ func TestRolloutScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "rollout"),
-		RequireExplicitExec: true,
+		RequireExplicitExec: true, ContinueOnError: true,
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, cleanEnv(t, filepath.Join(e.WorkDir, "home"))...)
 			e.Vars = append(e.Vars, "SLIPWAY_USER=ada")
@@ -27,7 +29,7 @@ func TestRolloutScripts(t *testing.T) {
 			"git-commit": cmdGitCommit,
 			"exits":      cmdExits,
 			"expand":     cmdExpand,
-			"webserver":  cmdWebserver,
+			"ocuroot":    cmdOcuroot,
 		},
 	})
 }
@@ -49,5 +51,27 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if code != want {
 		ts.Fatalf("%s ended with exit code %d, not %d", args[1], code, want)
+	}
+}
+
+// ocuroot STORE DIR [COMMIT=REVISION…] writes a store of Ocuroot's into a folder,
+// with revisions of the repository here in the place of the store's commits.
+func cmdOcuroot(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: ocuroot STORE DIR [COMMIT=REVISION…]")
+	}
+	archive, err := txtar.ParseFile(filepath.Join("..", "..", "internal", "rollout", "ocuroot", "testdata", args[0]+".txtar"))
+	ts.Check(err)
+	var pairs []string
+	for _, pair := range args[2:] {
+		commit, revision, _ := strings.Cut(pair, "=")
+		ts.Check(ts.Exec("git", "rev-parse", revision))
+		pairs = append(pairs, commit, strings.TrimSpace(ts.ReadFile("stdout")))
+	}
+	commits := strings.NewReplacer(pairs...)
+	for _, f := range archive.Files {
+		name := filepath.Join(ts.MkAbs(args[1]), filepath.FromSlash(commits.Replace(f.Name)))
+		ts.Check(os.MkdirAll(filepath.Dir(name), 0o755))
+		ts.Check(os.WriteFile(name, []byte(commits.Replace(string(f.Data))), 0o644))
 	}
 }

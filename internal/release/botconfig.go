@@ -28,13 +28,18 @@ type Promote struct {
 
 // Commands says who may write which command in a comment.
 type Commands struct {
-	Promote CommandRule `yaml:"promote,omitempty" description:"Who may write /promote."`
-	Retry   CommandRule `yaml:"retry,omitempty" description:"Who may write /retry."`
-	Cancel  CommandRule `yaml:"cancel,omitempty" description:"Who may write /cancel."`
-	Status  CommandRule `yaml:"status,omitempty" description:"Who may write /status. Default: read."`
-	Hold    CommandRule `yaml:"hold,omitempty" description:"Who may write /hold."`
-	Unhold  CommandRule `yaml:"unhold,omitempty" description:"Who may write /unhold."`
-	Help    CommandRule `yaml:"help,omitempty" description:"Who may write /help. Default: read."`
+	Promote  CommandRule `yaml:"promote,omitempty" description:"Who may write /promote."`
+	Approve  CommandRule `yaml:"approve,omitempty" description:"Who may write /approve, besides those whom the release package names."`
+	Deploy   CommandRule `yaml:"deploy,omitempty" description:"Who may write /deploy, and /promote to an environment."`
+	Rollback CommandRule `yaml:"rollback,omitempty" description:"Who may write /rollback."`
+	Freeze   CommandRule `yaml:"freeze,omitempty" description:"Who may write /freeze."`
+	Unfreeze CommandRule `yaml:"unfreeze,omitempty" description:"Who may write /unfreeze."`
+	Retry    CommandRule `yaml:"retry,omitempty" description:"Who may write /retry."`
+	Cancel   CommandRule `yaml:"cancel,omitempty" description:"Who may write /cancel."`
+	Status   CommandRule `yaml:"status,omitempty" description:"Who may write /status. Default: read."`
+	Hold     CommandRule `yaml:"hold,omitempty" description:"Who may write /hold."`
+	Unhold   CommandRule `yaml:"unhold,omitempty" description:"Who may write /unhold."`
+	Help     CommandRule `yaml:"help,omitempty" description:"Who may write /help. Default: read."`
 }
 
 // CommandRule is who may write a command: whoever has the permission and, where
@@ -51,6 +56,16 @@ func (c Commands) Of(name string) CommandRule {
 	switch name {
 	case "promote":
 		rule = c.Promote
+	case "approve":
+		rule = c.Approve
+	case "deploy":
+		rule = c.Deploy
+	case "rollback":
+		rule = c.Rollback
+	case "freeze":
+		rule = c.Freeze
+	case "unfreeze":
+		rule = c.Unfreeze
 	case "retry":
 		rule = c.Retry
 	case "cancel":

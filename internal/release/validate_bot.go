@@ -100,7 +100,7 @@ func (v *validator) commands() {
 	for _, rule := range []struct {
 		name string
 		CommandRule
-	}{{"promote", c.Promote}, {"retry", c.Retry}, {"cancel", c.Cancel}, {"status", c.Status}, {"hold", c.Hold}, {"unhold", c.Unhold}, {"help", c.Help}} {
+	}{{"promote", c.Promote}, {"approve", c.Approve}, {"deploy", c.Deploy}, {"rollback", c.Rollback}, {"freeze", c.Freeze}, {"unfreeze", c.Unfreeze}, {"retry", c.Retry}, {"cancel", c.Cancel}, {"status", c.Status}, {"hold", c.Hold}, {"unhold", c.Unhold}, {"help", c.Help}} {
 		field := "commands." + rule.name
 		v.enum(field+".permission", rule.CommandRule, "Permission", rule.Permission)
 		emptyList(v, field+".teams", rule.Teams, "nobody could write the command; leave the key out to go by the permission alone")

@@ -7,8 +7,10 @@ import (
 	"maps"
 	"time"
 
+	controlapi "github.com/moby/buildkit/api/services/control"
 	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/identity"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/util/grpcerrors"
 	"google.golang.org/grpc/codes"
@@ -106,11 +108,11 @@ func (c *Container) Close() error {
 // live keeps the container until asked ends. ready is closed once programs can
 // be run.
 func (c *Container) live(asked context.Context, b *Builder, ready chan<- struct{}) error {
+	// The connection outlasts what is asked, for it is needed to let go.
 	life, kill := context.WithCancel(context.WithoutCancel(asked))
 	defer kill()
-	stop := context.AfterFunc(asked, func() { time.AfterFunc(letGo, kill) })
-	defer stop()
-	nodes, done, err := b.boot(asked, nil)
+	hasty := context.AfterFunc(asked, kill)
+	nodes, done, err := b.boot(life, nil)
 	if err != nil {
 		return err
 	}
@@ -119,15 +121,20 @@ func (c *Container) live(asked context.Context, b *Builder, ready chan<- struct{
 	if err != nil {
 		return b.unreached(nodes[0].Endpoint, err)
 	}
+	if !hasty() {
+		return context.Cause(asked)
+	}
+	defer context.AfterFunc(asked, func() { time.AfterFunc(2*letGo, kill) })()
 	up, err := newUpload(c.options.Folder)
 	if err != nil {
 		return err
 	}
 	defer up.remove(context.WithoutCancel(asked), builder)
 	var failed error
-	_, err = builder.Build(life, client.SolveOpt{LocalMounts: up.mounts, Session: []session.Attachable{b.login()}, Internal: true}, "",
+	id := identity.NewID()
+	_, err = builder.Build(life, client.SolveOpt{Ref: id, LocalMounts: up.mounts, Session: []session.Attachable{b.login()}, Internal: true}, "",
 		func(gone context.Context, gw gateway.Client) (*gateway.Result, error) {
-			failed = c.serve(gone, asked, gw, up, ready)
+			failed = c.serve(gone, asked, gw, up, watch(gone, builder, id), ready)
 			return gateway.NewResult(), failed
 		}, nil)
 	if failed != nil {
@@ -136,8 +143,23 @@ func (c *Container) live(asked context.Context, b *Builder, ready chan<- struct{
 	return c.broken(err)
 }
 
-// serve makes the container and runs programs in it, until asked or gone ends.
-func (c *Container) serve(gone, asked context.Context, gw gateway.Client, up upload, ready chan<- struct{}) error {
+// watch gives the error with which the connection of a build breaks off: BuildKit's
+// client itself would wait on.
+func watch(ctx context.Context, builder *client.Client, id string) <-chan error {
+	lost := make(chan error, 1)
+	go func() {
+		status, err := builder.ControlClient().Status(ctx, &controlapi.StatusRequest{Ref: id})
+		for err == nil {
+			_, err = status.Recv()
+		}
+		lost <- err
+	}()
+	return lost
+}
+
+// serve makes the container and runs programs in it, until asked ends or the
+// connection is lost.
+func (c *Container) serve(gone, asked context.Context, gw gateway.Client, up upload, lost <-chan error, ready chan<- struct{}) error {
 	making, cancel := context.WithCancel(gone)
 	defer cancel()
 	defer context.AfterFunc(asked, cancel)()
@@ -150,7 +172,7 @@ func (c *Container) serve(gone, asked context.Context, gw gateway.Client, up upl
 		defer cancel()
 		_ = ctr.Release(within) // its error is that of the programs that it killed
 	}()
-	held, err := c.begin(making, gone, ctr)
+	held, err := c.begin(making, gone, ctr, lost)
 	if err != nil {
 		return err
 	}
@@ -161,8 +183,8 @@ func (c *Container) serve(gone, asked context.Context, gw gateway.Client, up upl
 			go r.serve(gone, c, ctr)
 		case <-asked.Done():
 			return nil
-		case <-gone.Done():
-			return nil
+		case err := <-lost:
+			return c.broken(err)
 		case <-held:
 			return release.Failf("a program may have ended what holds the container, or the machine had no memory left", "%s: the container of %s ended", c.options.Name, c.options.Image)
 		}

@@ -166,6 +166,12 @@ func TestContainerErrors(t *testing.T) {
 			t.Errorf("%q in %s: %v, want %v", tt.p.Args, tt.p.Dir, err, tt.want)
 		}
 	}
+	if _, err := c.Exec(t.Context(), Process{Args: []string{"sh", "-c", strings.Repeat(":\n", 1<<16)}, Dir: "/"}); release.KindOf(err) != release.Invalid || release.HintOf(err) == "" {
+		t.Errorf("%v", err)
+	}
+	if got := sh(t, c, strings.Repeat(":\n", 1<<16-1)+"#"); got.Code != 0 {
+		t.Errorf("%+v", got)
+	}
 	begun := time.Now()
 	var out bytes.Buffer
 	code, err := c.Exec(t.Context(), Process{Args: []string{"sh", "-c", "sleep 60 & echo done; exit 3"}, Dir: "/", Stdout: &out})

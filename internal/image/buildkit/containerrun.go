@@ -9,12 +9,14 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
 
 	"github.com/slipway-dev/slipway/internal/proc"
 	"github.com/slipway-dev/slipway/internal/release"
@@ -35,16 +37,19 @@ const holder = `command -v sh && command -v cat && exec cat`
 const wrapper = `exec 3>&2 2>/dev/null
 if ! cd "$1"; then c=dir
 elif ! (PATH=$3; command -v "$4") >/dev/null; then c=program
-else (PATH=$3; shift 3; exec "$@" 2>&3 3>&-); c=$?; fi
+else (PATH=$3; unset OLDPWD; shift 3; exec "$@" 2>&3 3>&-); c=$?; fi
 printf '%s%s\n' "$0" "$c" >&3
 if test -n "$2"; then "$2" >/dev/null 3>&-; fi
 exit 0`
+
+// longest is the bound of Linux for an argument or a variable, with its end.
+const longest = 128 << 10
 
 // leftBehind is how long a program's output may stay open after its end.
 const leftBehind = 2 * time.Second
 
 // begin starts what holds the container. The channel is closed when that ends.
-func (c *Container) begin(ctx, gone context.Context, ctr gateway.Container) (<-chan struct{}, error) {
+func (c *Container) begin(ctx, gone context.Context, ctr gateway.Container, lost <-chan error) (<-chan struct{}, error) {
 	stdin, hold := io.Pipe()
 	whole := make(chan struct{})
 	said, complaint := &lines{want: 2, whole: whole}, &lines{}
@@ -67,23 +72,29 @@ func (c *Container) begin(ctx, gone context.Context, ctr gateway.Container) (<-c
 		return ended, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
+	case err := <-lost:
+		return nil, c.broken(err)
 	case <-ended:
 	}
-	return nil, c.named(c.notBegun(complaint.String(), err))
+	return nil, c.notBegun(complaint.String(), err)
 }
 
 // notBegun explains a container that ended before anything ran in it.
 func (c *Container) notBegun(said string, err error) error {
 	who, image := c.options.Name, c.options.Image
+	said = strings.TrimSpace(said)
+	var exit *gatewaypb.ExitError
 	switch {
 	case strings.Contains(said, "exec format error"):
-		return release.Invalidf("use another image", "%s: the image %s is not made for %s", who, image, c.platform)
+		return c.named(release.Invalidf("use another image, or a builder of another platform", "%s: the image %s is not made for %s", who, image, c.platform))
 	case strings.Contains(said, "executable file not found"), strings.Contains(said, "no such file or directory"):
-		return release.Invalidf("use an image that has sh, such as alpine or debian", "%s: the image %s has no shell", who, image)
-	case err == nil || strings.TrimSpace(said) == "":
-		return release.Invalidf("use an image that has sh and cat, such as alpine or debian", "%s: the image %s runs no sh and cat", who, image)
+		return c.named(release.Invalidf("use an image that has sh, such as alpine or debian", "%s: the image %s has no shell", who, image))
+	case said == "" && errors.As(err, &exit):
+		return c.named(release.Invalidf("use an image that has sh and cat, such as alpine or debian", "%s: the image %s runs no sh and cat", who, image))
+	case said == "" && err != nil:
+		said = c.explainer().clean(err.Error())
 	}
-	return release.Failf("", "%s: a container of %s can't be started: %s", who, image, firstLine(strings.TrimSpace(said)))
+	return release.Failf("", "%s: a container of %s can't be started: %s", who, image, firstLine(said))
 }
 
 // Exec runs a program to its end and gives its exit code: 128 and the signal's
@@ -95,6 +106,11 @@ func (c *Container) notBegun(said string, err error) error {
 func (c *Container) Exec(ctx context.Context, p Process) (code int, err error) {
 	if len(p.Args) == 0 || !path.IsAbs(p.Dir) {
 		return 0, fmt.Errorf("run %q in %q of a container: a program and an absolute folder are needed", p.Args, p.Dir)
+	}
+	for _, s := range slices.Concat(p.Args, p.Env) {
+		if len(s) >= longest {
+			return 0, release.Invalidf("write it to a file, and give its path instead", "%s: a script, an argument or a variable of %s is longer than %d bytes", c.options.Name, p.Args[0], longest-1)
+		}
 	}
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
@@ -148,7 +164,9 @@ func newRun(p Process) *run {
 // serve runs the program in the container.
 func (r *run) serve(gone context.Context, c *Container, ctr gateway.Container) {
 	code, err := r.run(gone, c, ctr)
-	r.answer <- answer{code, err}
+	if gone.Err() == nil || err == nil { // else the container's own error says why
+		r.answer <- answer{code, err}
+	}
 }
 
 func (r *run) run(gone context.Context, c *Container, ctr gateway.Container) (int, error) {

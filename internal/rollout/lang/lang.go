@@ -56,11 +56,11 @@ type Item struct {
 // Input is where a function's input comes from: exactly one of Value, Ref, Gate,
 // or a Default alone. A deploy has the input "environment" by itself.
 type Input struct {
-	Value   json.RawMessage // given in the file
-	Ref     *ref.Ref        // absolute, but for the release: see ref.Ref.Versioned
-	Default json.RawMessage // when Ref has no value; nil when it must have one
-	Gate    *Gate
-	Doc     string // how a person gives it
+	Value   json.RawMessage `json:"value,omitempty"`   // given in the file
+	Ref     *ref.Ref        `json:"ref,omitempty"`     // absolute, but for the release: see ref.Ref.Versioned
+	Default json.RawMessage `json:"default,omitempty"` // when Ref has no value; nil when it must have one
+	Gate    *Gate           `json:"gate,omitempty"`
+	Doc     string          `json:"doc,omitempty"` // how a person gives it
 }
 
 // Gate is a condition of time or people that an input or a phase waits for.

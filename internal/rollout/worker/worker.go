@@ -42,6 +42,8 @@ type Request struct {
 	Environment string `json:"environment,omitempty"`
 	Approval    string `json:"approval,omitempty"` // its name
 	By          string `json:"by,omitempty"`       // who asks
+	// Only writes down what is asked for, and does no work: somebody else will.
+	Only bool `json:"only,omitempty"`
 	// Leave are the releases that Continue does nothing of: somebody stopped them.
 	Leave []Left `json:"leave,omitempty"`
 
@@ -83,6 +85,8 @@ type Outcome struct {
 	Failed  string         `json:"failed,omitempty"`
 	Hint    string         `json:"hint,omitempty"`
 	Items   []Item         `json:"items,omitempty"`
+	// Wish is the ref of what is to be deployed, when that was only written down.
+	Wish string `json:"wish,omitempty"`
 	// Changed says that something was put out or deployed, which others may wait
 	// for.
 	Changed bool `json:"changed,omitempty"`

@@ -150,7 +150,7 @@ func TestFullDisk(t *testing.T) {
 	var failed error
 	n := 0
 	for ; failed == nil && n < 100; n++ {
-		rand.NewChaCha8([32]byte{byte(n)}).Read(value)
+		_, _ = rand.NewChaCha8([32]byte{byte(n)}).Read(value)
 		_, failed = s.Apply(t.Context(), "", state.Change{Ref: fmt.Sprint("a/", n), Value: value}, write(fmt.Sprint("b/", n), "1", ""))
 	}
 	if failed == nil || n < 2 || !strings.Contains(failed.Error(), root) || !strings.Contains(failed.Error(), "No space left") {
