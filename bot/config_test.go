@@ -47,7 +47,7 @@ func load(t *testing.T, dir, text string, environ ...string) (Config, error) {
 // defaults is a config with all that it need not say.
 func defaults(change func(*Config)) Config {
 	c := Config{Listen: "127.0.0.1:8484", Database: "sqlite:/cache/slipway-bot/slipway-bot.db", Data: "/cache/slipway-bot", Workers: 2,
-		Keep: 720 * time.Hour, CatchUp: 10 * time.Minute, Drain: 30 * time.Second, GiveUp: 24 * time.Hour, Log: "info"}
+		Keep: 720 * time.Hour, CatchUp: 10 * time.Minute, Drain: 30 * time.Second, GiveUp: 24 * time.Hour, RolloutTime: time.Hour, RolloutMem: 512, Log: "info"}
 	change(&c)
 	return c
 }
@@ -101,7 +101,7 @@ repositories:
   - {match: acme/*, work: bot, host-builds: refuse}
 `, []string{"TOKEN=t0k", "HOOK=h00k", "UNRELATED=1"}, Config{
 			Listen: ":80", URL: "https://bot.example", Database: "sqlite:DIR/x.db", Data: "/data", Workers: 5, Keep: 168 * time.Hour,
-			CatchUp: 90 * time.Second, Drain: 90 * time.Second, GiveUp: 48 * time.Hour, Builder: "tcp://buildkit:1234", Log: "debug",
+			CatchUp: 90 * time.Second, Drain: 90 * time.Second, GiveUp: 48 * time.Hour, RolloutTime: time.Hour, RolloutMem: 512, Builder: "tcp://buildkit:1234", Log: "debug",
 			Forges: []ForgeConfig{
 				{Name: "tea", Kind: "forgejo", Server: "https://git.example:3000/forge", Token: "t0k", Secrets: []string{"plain", "h00k", "hook one", "hook two"},
 					SecretFiles: []string{"DIR/hook", "DIR/hook2"}, Repositories: []string{"acme/hello", "acme/{a,b}*"},

@@ -33,6 +33,7 @@ type memory struct {
 	Failed     bool      `json:"failed,omitempty"`     // the rollout failed: what failed of it is to be tried again
 	Generation string    `json:"generation,omitempty"` // of the space's state when the rollout was last looked at
 	Until      time.Time `json:"until,omitzero"`       // that it waits for
+	Away       time.Time `json:"away,omitzero"`        // since when the forge is away from the rollout
 	Release    string    `json:"release,omitempty"`    // of the rollout's package, by its ref
 	Begun      bool      `json:"begun,omitempty"`      // the engine was at work: what is staged may be this operation's
 }

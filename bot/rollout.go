@@ -199,6 +199,8 @@ func (b *Bot) rolledOut(ctx context.Context, r *repository, op ledger.Operation,
 	defer cancel()
 	var res ledger.Result
 	switch {
+	case err != nil && passes(err) && context.Cause(ctx) == nil && b.awayFor(ended, tell) < b.config.GiveUp:
+		res = ledger.Result{State: ledger.OpWaiting, Summary: "It is tried again: " + firstLine(err.Error())}
 	case err != nil:
 		res = b.failure(ctx, op, err)
 	case out.Status == rollout.Failed:
@@ -209,6 +211,9 @@ func (b *Bot) rolledOut(ctx context.Context, r *repository, op ledger.Operation,
 		res = b.rolloutWaits(out)
 	}
 	tell.remember(ended, func(m *memory) {
+		if err == nil || !passes(err) {
+			m.Away = time.Time{}
+		}
 		m.Failed = res.State == ledger.OpFailed || res.State == ledger.OpCancelled
 		if out.Release != "" {
 			m.Release = out.Release
@@ -238,6 +243,18 @@ func (b *Bot) rolledOut(ctx context.Context, r *repository, op ledger.Operation,
 		}
 	}
 	return res
+}
+
+// awayFor is for how long the forge has been away from a rollout, which may have
+// waited for days before.
+func (b *Bot) awayFor(ctx context.Context, tell *teller) time.Duration {
+	now := b.Clock()
+	tell.remember(ctx, func(m *memory) {
+		if m.Away.IsZero() {
+			m.Away = now
+		}
+	})
+	return now.Sub(tell.remembered().Away)
 }
 
 // rolloutWaits is the result of a rollout that can't go on now.

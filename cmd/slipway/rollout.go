@@ -152,11 +152,13 @@ func (a *app) openState(ctx context.Context, flag string, repo *git.Repo, file l
 	where := cmp.Or(flag, a.getenv("SLIPWAY_STATE"))
 	switch {
 	case where == "" && file.State != nil && file.State.Git != "":
-		return a.gitState(ctx, repo, file.State.Git, file.State.Branch, "slipway")
+		return a.gitState(ctx, repo, file.State.Git, file.State.Branch, ownFolder)
 	case where == "" && file.State != nil:
-		dir := filepath.Join(repo.Dir, filepath.FromSlash(file.State.Dir))
-		// Beside what Ocuroot may have there: its files stay readable for an import.
-		return folderState(state.OpenDir(filepath.Join(dir, "slipway")))
+		dir, err := declaredFolder(repo.Dir, *file.State)
+		if err != nil {
+			return nil, nil, err
+		}
+		return folderState(state.OpenDir(filepath.Join(dir, ownFolder)))
 	case where == "" && a.step != nil: // the folders of a workflow's job end with it
 		return a.gitState(ctx, repo, "", "", "")
 	case where == "":
@@ -171,7 +173,10 @@ func (a *app) openState(ctx context.Context, flag string, repo *git.Repo, file l
 		}
 		return store, closer.Close, nil
 	}
-	dir, _ := strings.CutPrefix(where, "dir:")
+	dir, named := strings.CutPrefix(where, "dir:")
+	if scheme, _, ok := strings.Cut(dir, ":"); !named && ok && filepath.VolumeName(dir) == "" && !strings.ContainsAny(scheme, `/\.`) {
+		return nil, none, errUsage("--state is %q: it takes a folder, git:[REMOTE][#BRANCH], sqlite:FILE or postgres://…", where)
+	}
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(a.dir, dir)
 	}
@@ -179,6 +184,26 @@ func (a *app) openState(ctx context.Context, flag string, repo *git.Repo, file l
 }
 
 func folderState(d *state.Dir) (state.Store, func() error, error) { return d, d.Close, nil }
+
+// ownFolder is Slipway's in a folder that repo.ocu.star names: beside what Ocuroot
+// may have there, whose files stay readable for an import.
+const ownFolder = "slipway"
+
+// declaredFolder is the folder of a store that repo.ocu.star names.
+func declaredFolder(root string, s lang.Store) (string, error) {
+	dir := filepath.FromSlash(s.Dir)
+	switch {
+	case s.Local != "": // one for all checkouts of the user
+		config, err := os.UserConfigDir()
+		if err != nil {
+			return "", err
+		}
+		return filepath.Join(config, "slipway", "state", s.Local), nil
+	case filepath.IsAbs(dir):
+		return dir, nil
+	}
+	return filepath.Join(root, dir), nil
+}
 
 // gitState opens a branch as the store: of a remote by its name or address, or
 // of origin, or of the repository itself where it has no remote.

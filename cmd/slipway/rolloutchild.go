@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"os/signal"
 	"syscall"
 	"time"
 
@@ -30,6 +32,10 @@ func (a *app) rolloutChildCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			// When the bot is gone, what runs is ended first.
+			broken := make(chan os.Signal, 1)
+			signal.Notify(broken, syscall.SIGPIPE)
+			defer signal.Stop(broken)
 			return worker.Serve(cmd.Context(), a.in, a.out, a.rolloutChild)
 		},
 	}

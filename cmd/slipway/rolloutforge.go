@@ -39,7 +39,7 @@ func (a *app) hasToken(kind string) bool {
 		kinds = []string{"github", "gitea", "forgejo"}
 	}
 	return slices.ContainsFunc(kinds, func(kind string) bool {
-		_, _, err := a.token(kind)
+		_, err := a.token(kind)
 		return err == nil
 	})
 }
@@ -61,7 +61,7 @@ func (a *app) stepLogin(ctx context.Context, repo *git.Repo, remoteName string) 
 		return nil, err
 	}
 	for _, kind := range []string{t.Forge, "github", "gitea"} {
-		if token, _, err := a.token(kind); err == nil {
+		if token, err := a.token(kind); err == nil {
 			header := "http." + t.Server + "/.extraheader"
 			login := base64.StdEncoding.EncodeToString([]byte("x-access-token:" + token))
 			return [][2]string{{header, ""}, {header, "AUTHORIZATION: basic " + login}}, nil // the empty one takes the others away

@@ -53,6 +53,9 @@ func (a *app) stateImport(ctx context.Context, r *rollouts, from, branch, intent
 		fmt.Fprintf(a.err, "%s %s has releases here already, and was left as it is\n", a.yellow("warning:"), p)
 	}
 	for _, sk := range s.Skipped {
+		if strings.HasPrefix(sk.Path, ownFolder+"/") {
+			continue
+		}
 		fmt.Fprintf(a.err, "%s not taken over: %s: %s\n", a.yellow("warning:"), sk.Path, sk.Reason)
 	}
 	return nil

@@ -19,7 +19,7 @@ func TestRolloutScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "rollout"),
-		RequireExplicitExec: true, ContinueOnError: true,
+		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, cleanEnv(t, filepath.Join(e.WorkDir, "home"))...)
 			e.Vars = append(e.Vars, "SLIPWAY_USER=ada")

@@ -46,7 +46,9 @@ func (a *app) stateGetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get REF",
 		Short: "Print the document of a reference, or a part of it",
-		Args:  cobra.ExactArgs(1),
+		Example: `  slipway state get ./release.ocu.star/@/deploy/production
+  slipway state get ./release.ocu.star/@7/call/build#output/tag`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withRollouts(cmd.Context(), f, func(ctx context.Context, r *rollouts) error {
 				to, err := r.reference(args[0])
@@ -209,7 +211,9 @@ func (a *app) stateDiffCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff",
 		Short: "List the wishes that have not been brought about",
-		Args:  cobra.NoArgs,
+		Example: `  slipway state diff
+  slipway state diff | xargs -n1 slipway state apply`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withRollouts(cmd.Context(), f, func(ctx context.Context, r *rollouts) error {
 				wishes, err := r.Wishes(ctx)
@@ -263,8 +267,8 @@ func (a *app) stateImportCommand() *cobra.Command {
 		Short: "Take over the state that Ocuroot 0.3 has written",
 		Long: `Take over the state that Ocuroot 0.3 has written: a state folder, or a clone of its state
 repository. Releases, what is deployed, environments, custom values and wishes are taken over;
-what is not understood is named. Nothing of Ocuroot's is changed, and an import into a state
-that has releases of the same packages is refused.`,
+what is not understood is named. Nothing of Ocuroot's is changed, and what is in the state here
+already stays as it is: a package that has releases, an environment, a value.`,
 		Example: `  slipway state import .store/state --intent .store/intent
   slipway state import ../app-state.git --branch state`,
 		Args: cobra.ExactArgs(1),

@@ -156,7 +156,8 @@ func (a *app) workTriggerCommand() *cobra.Command {
 		Short: "Ask for outstanding work where it is to be done",
 		Long: `Call the trigger function of repo.ocu.star once for each commit that has outstanding work, so
 that it is done elsewhere: by a workflow that runs slipway work continue at that commit.`,
-		Args: cobra.NoArgs,
+		Example: "  slipway work trigger\n  slipway work trigger --dry-run",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withRollouts(cmd.Context(), f, func(ctx context.Context, r *rollouts) error {
 				s, err := r.Outstanding(ctx, rollout.Scope{Intents: true})

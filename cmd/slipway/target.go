@@ -80,8 +80,8 @@ func (a *app) forgeKind(server string) (string, error) {
 	return "", nil
 }
 
-// token finds the token for a kind of forge, and the variable it came from.
-func (a *app) token(kind string) (token, from string, err error) {
+// token finds the token for a kind of forge.
+func (a *app) token(kind string) (string, error) {
 	names := map[string][]string{
 		"github":  {"SLIPWAY_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"},
 		"gitea":   {"SLIPWAY_TOKEN", "GITEA_TOKEN", "FORGEJO_TOKEN", "GITHUB_TOKEN"},
@@ -93,11 +93,11 @@ func (a *app) token(kind string) (token, from string, err error) {
 			continue
 		}
 		if strings.ContainsAny(t, " \t\r\n") {
-			return "", "", release.Invalidf("", "the token in %s has white space in it", name)
+			return "", release.Invalidf("", "the token in %s has white space in it", name)
 		}
-		return t, name, nil
+		return t, nil
 	}
-	return "", "", release.Invalidf("make a token that may write releases and set "+strings.Join(names, " or "),
+	return "", release.Invalidf("make a token that may write releases and set "+strings.Join(names, " or "),
 		"there is no token for the forge")
 }
 
@@ -118,7 +118,7 @@ func (a *app) connect(ctx context.Context, t *release.Target, p progress.Reporte
 		}
 		t.Forge = kind
 	}
-	token, _, err := a.token(t.Forge)
+	token, err := a.token(t.Forge)
 	if err != nil {
 		return nil, err
 	}

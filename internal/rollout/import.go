@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,10 +28,11 @@ type Imported struct {
 func (r *Runner) Import(ctx context.Context, s ocuroot.State, logs func(ocuroot.Run) ([]Line, error)) (Imported, error) {
 	var done Imported
 	for _, e := range s.Environments {
-		if err := r.setDocument(ctx, environmentDoc(e.Name), lang.Environment{Name: e.Name, Attributes: e.Attributes}, "import: environment "+e.Name); err != nil {
+		took, err := r.importDocument(ctx, environmentDoc(e.Name), lang.Environment{Name: e.Name, Attributes: e.Attributes}, "import: environment "+e.Name)
+		if err != nil {
 			return done, err
 		}
-		done.Environments++
+		done.Environments += took
 	}
 	var packages []ref.Ref
 	for _, rel := range s.Releases {
@@ -56,12 +58,16 @@ func (r *Runner) Import(ctx context.Context, s ocuroot.State, logs func(ocuroot.
 		done.Deploys += deploys
 	}
 	for _, v := range s.Custom {
-		if err := r.setDocument(ctx, v.Ref.Document(), v.JSON, "import: "+v.Ref.String()); err != nil {
+		took, err := r.importDocument(ctx, DocumentOf(v.Ref), v.JSON, "import: "+v.Ref.String())
+		if err != nil {
 			return done, err
 		}
-		done.Values++
+		done.Values += took
 	}
 	for _, in := range s.Intents {
+		if slices.Contains(done.Left, in.Ref.Package().String()) {
+			continue
+		}
 		took, err := r.importIntent(ctx, s, in)
 		if err != nil {
 			return done, err
@@ -71,6 +77,18 @@ func (r *Runner) Import(ctx context.Context, s ocuroot.State, logs func(ocuroot.
 		}
 	}
 	return done, nil
+}
+
+// importDocument writes a document that is not there, and says how many it wrote.
+func (r *Runner) importDocument(ctx context.Context, doc string, v any, message string) (int, error) {
+	_, err := r.Store.Apply(ctx, message, change(doc, v, ""))
+	switch {
+	case errors.Is(err, state.ErrConflict):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	return 1, nil
 }
 
 // importIntent takes over a wish that has not been brought about: Ocuroot kept

@@ -174,6 +174,14 @@ func (l *resolver) read(ctx context.Context, doc string) (json.RawMessage, error
 	return v, nil
 }
 
+// goes says whether an environment is wished away: then nothing is deployed there,
+// also where a down that failed keeps it.
+func (l *resolver) goes(ctx context.Context, environment string) (bool, error) {
+	wish, err := l.read(ctx, DocumentOf(ref.Ref{Global: true, Versioned: true, Intent: true, Kind: ref.Environment, Name: environment}))
+	var in Intent
+	return wish != nil && json.Unmarshal(wish, &in) == nil && in.Delete, err
+}
+
 func (l *resolver) soak(g lang.Gate) (json.RawMessage, *Wait, error) {
 	until := l.since.Add(g.Soak)
 	if now := l.r.now(); now.Before(until) {

@@ -21,7 +21,8 @@ type Wish struct {
 
 // Set writes an intent: what a document is to be.
 func (r *Runner) Set(ctx context.Context, to ref.Ref, value json.RawMessage) error {
-	if err := settable(to); err != nil {
+	to, err := r.settable(ctx, to)
+	if err != nil {
 		return err
 	}
 	if err := checkWish(to, value); err != nil {
@@ -33,15 +34,26 @@ func (r *Runner) Set(ctx context.Context, to ref.Ref, value json.RawMessage) err
 
 // Delete writes the intent that a document is to go.
 func (r *Runner) Delete(ctx context.Context, to ref.Ref) error {
-	if err := settable(to); err != nil {
+	to, err := r.settable(ctx, to)
+	if err != nil {
 		return err
 	}
 	to.Intent = true
 	return r.setDocument(ctx, DocumentOf(to), Intent{Delete: true, By: r.By, At: r.now()}, "wish away "+to.String())
 }
 
-// settable refuses references whose documents only work writes.
-func settable(to ref.Ref) error {
+// settable refuses references whose documents only work writes, and those of
+// releases that are not there. It gives the release by its number.
+func (r *Runner) settable(ctx context.Context, to ref.Ref) (ref.Ref, error) {
+	if err := canSet(to); err != nil || to.Global || to.Release == "" {
+		return to, err
+	}
+	doc, _, err := r.FindRelease(ctx, to, to.Release)
+	to.Release = releaseName(doc.Number)
+	return to, err
+}
+
+func canSet(to ref.Ref) error {
 	switch {
 	case to.Fragment != "":
 		return release.Invalidf("leave "+"#"+to.Fragment+" out and give the whole value", "%s is a part of a document", to)
@@ -105,6 +117,10 @@ func (r *Runner) Wishes(ctx context.Context) ([]Wish, error) {
 
 // Apply brings one intent about, with the work that this takes.
 func (r *Runner) Apply(ctx context.Context, to ref.Ref) error {
+	to, err := r.settable(ctx, to)
+	if err != nil {
+		return err
+	}
 	to.Intent = true
 	doc := DocumentOf(to)
 	in, version, found, err := read[Intent](ctx, r.Store, doc)

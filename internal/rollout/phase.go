@@ -244,6 +244,11 @@ func (p *phaseRun) prepare(ctx context.Context, l *resolver, e *entry) (ready bo
 		if w := p.r.frozen(ctx, p.o, e.def.Name); w != nil {
 			e.waits = []Wait{*w}
 		}
+		if goes, err := l.goes(ctx, e.def.Name); err != nil {
+			return false, err
+		} else if goes {
+			e.waits = []Wait{{Reason: e.def.Name + " is to be removed"}}
+		}
 	}
 	return len(e.waits) == 0, nil
 }

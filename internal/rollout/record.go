@@ -61,10 +61,12 @@ func (p *phaseRun) changes(ctx context.Context, outs []outcome) ([]state.Change,
 		run.Recorded = false
 		if e.result.Status != Waiting { // that goes on under the same number
 			changes = append(changes, change(runDoc(name, run.Run), run, ""))
-			if lines := out.log.lines(); len(lines.Lines) > 0 {
-				changes = append(changes, change(runDoc(name, run.Run)+"@logs", lines, ""))
-			}
 		}
+		logs, err := p.logged(ctx, runDoc(name, run.Run)+"@logs", out)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, logs...)
 		changes = append(changes, change(name, e.result, e.version))
 		more, err := p.latest(ctx, out, run)
 		if err != nil {
@@ -81,6 +83,27 @@ func (p *phaseRun) changes(ctx context.Context, outs []outcome) ([]state.Change,
 		return changes, nil
 	}
 	return p.tagged(ctx, changes, slices.Sorted(maps.Keys(tags)))
+}
+
+// logged keeps what a run said, after what it said before a chain waited.
+func (p *phaseRun) logged(ctx context.Context, name string, out outcome) ([]state.Change, error) {
+	lines := out.log.lines()
+	if len(lines.Lines) == 0 {
+		return nil, nil
+	}
+	before, version := Logs{}, ""
+	if out.entry.doc.Next != nil {
+		var err error
+		if before, version, _, err = read[Logs](ctx, p.r.Store, name); err != nil {
+			return nil, err
+		}
+	}
+	lines.Lines, lines.Dropped = append(before.Lines, lines.Lines...), before.Dropped+lines.Dropped
+	if more := len(lines.Lines) - mostFirst - mostLast; more > 0 {
+		lines.Lines = slices.Delete(lines.Lines, mostFirst, mostFirst+more)
+		lines.Dropped += more
+	}
+	return []state.Change{change(name, lines, version)}, nil
 }
 
 // result is an item's document after its run.

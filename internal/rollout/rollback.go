@@ -66,7 +66,11 @@ func (r *Runner) DeployTo(ctx context.Context, pkg ref.Ref, name, environment st
 	if err != nil {
 		return Item{}, release.Invalidf("see `slipway release show "+pkg.Path+"/@"+o.self.Release+"`", "release %s of %s has no deploy to %s", o.self.Release, pkg.Path, environment)
 	}
-	if wasDeployed(e.doc) {
+	newest, _, _, err := read[latest](ctx, r.Store, packageDoc(pkg))
+	if err != nil {
+		return Item{}, err
+	}
+	if wasDeployed(e.doc) && o.doc.Number < newest.Number { // the newest goes on to follow its inputs
 		return r.again(ctx, o, key, rollBack, nil)
 	}
 	values, waits, err := r.resolver(o.self, o.doc.Created).all(ctx, e.def.Inputs)

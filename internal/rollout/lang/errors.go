@@ -150,12 +150,16 @@ func (p *program) evalProblem(out *Error, eval *starlark.EvalError, err error) {
 	out.Problem = release.Problem{File: last.File, Line: last.Line, Column: last.Column, Message: message, Hint: hint}
 }
 
-// splitHint takes Starlark's own "did you mean" off a message.
-func splitHint(message string) (string, string) {
-	if i := strings.LastIndex(message, " (did you mean "); i >= 0 && strings.HasSuffix(message, ")") {
-		return message[:i], message[i+2 : len(message)-1]
+// splitHint takes "did you mean" off a message: ours, or else Starlark's own,
+// which it adds after ours.
+func splitHint(message string) (text, hint string) {
+	for {
+		i := strings.LastIndex(message, " (did you mean ")
+		if i < 0 || !strings.HasSuffix(message, ")") {
+			return message, hint
+		}
+		message, hint = message[:i], message[i+2:len(message)-1]
 	}
-	return message, ""
 }
 
 func evalHint(message string) string {

@@ -61,7 +61,8 @@ func (e *evaluation) finish() (*Package, error) {
 	c.references()
 	c.soaks()
 	if len(c.problems) > 0 {
-		return nil, &Error{Kind: release.Invalid, Problem: c.problems[0], Others: c.problems[1:]}
+		all := once(c.problems) // a comprehension makes the same mistake many times
+		return nil, &Error{Kind: release.Invalid, Problem: all[0], Others: all[1:]}
 	}
 	for i, phase := range out.Phases {
 		for j := range phase.Items {
@@ -176,8 +177,6 @@ func (c *checker) environment(w *workValue) {
 	message := fmt.Sprintf("there is no environment %s", w.item.Name)
 	if len(names) == 0 {
 		hint, message = "register_environment registers one, in a package that is released first", message+": none is registered"
-	} else {
-		message += "; there are " + clip(strings.Join(names, ", "), 200)
 	}
 	c.bad(w.environmentAt, hint, "%s", message)
 }
@@ -228,4 +227,15 @@ func (c *checker) soaks() {
 			}
 		}
 	}
+}
+
+// once leaves each problem out that is told already.
+func once(all release.Problems) release.Problems {
+	var told release.Problems
+	for _, p := range all {
+		if !slices.Contains(told, p) {
+			told = append(told, p)
+		}
+	}
+	return told
 }

@@ -42,11 +42,11 @@ func Run(ctx context.Context, s Start, req Request, h Hooks) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	defer in.Close()
 	hear, out := io.Pipe()
 	within, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
 	p, err := proc.Start(within, proc.Cmd{Args: s.Args, Env: s.Env, Unset: names(os.Environ()), Stdin: in, Stdout: out, Outlives: true})
+	in.Close() // the worker has it: what is written to one that is gone fails, and does not wait
 	if err != nil {
 		tell.Close()
 		return Outcome{}, fmt.Errorf("start the rollout's process: %w", err)
@@ -172,6 +172,11 @@ func (w *running) serve(ctx context.Context, req Request) error {
 
 func (w *running) answer(ctx context.Context, q ask) (a answer) {
 	var err error
+	defer func() {
+		if a.Fault != nil && (q.What == "get" || q.What == "list" || q.What == "apply") {
+			a.Fault.Kind = int(release.Waiting) // no item fails because the state is away
+		}
+	}()
 	switch {
 	case q.What == "get":
 		a.Entries, a.Read, err = w.get(ctx, q.Refs)
