@@ -56,6 +56,7 @@ type rollouts struct {
 	here   string // the current folder in the repository, with slashes; empty for its root
 	file   *lang.RepoFile
 	source *checkout.Source
+	quiet  func() // ends the live view, before results are printed
 	close  []func() error
 }
 

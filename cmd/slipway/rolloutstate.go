@@ -41,6 +41,17 @@ environment that is set may be written with @: then it counts at once.`,
 	return cmd
 }
 
+// withReference is withRollouts for a command about one reference.
+func (a *app) withReference(ctx context.Context, f rolloutFlags, arg string, do func(context.Context, *rollouts, ref.Ref) error) error {
+	return a.withRollouts(ctx, f, func(ctx context.Context, r *rollouts) error {
+		to, err := r.reference(arg)
+		if err != nil {
+			return err
+		}
+		return do(ctx, r, to)
+	})
+}
+
 func (a *app) stateGetCommand() *cobra.Command {
 	var f rolloutFlags
 	cmd := &cobra.Command{
@@ -50,11 +61,7 @@ func (a *app) stateGetCommand() *cobra.Command {
   slipway state get ./release.ocu.star/@7/call/build#output/tag`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withRollouts(cmd.Context(), f, func(ctx context.Context, r *rollouts) error {
-				to, err := r.reference(args[0])
-				if err != nil {
-					return err
-				}
+			return a.withReference(cmd.Context(), f, args[0], func(ctx context.Context, r *rollouts, to ref.Ref) error {
 				value, err := r.Value(ctx, to)
 				if err != nil {
 					return err
@@ -124,11 +131,7 @@ func (a *app) stateSetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withRollouts(cmd.Context(), f, func(ctx context.Context, r *rollouts) error {
-				to, err := r.reference(args[0])
-				if err != nil {
-					return err
-				}
+			return a.withReference(cmd.Context(), f, args[0], func(ctx context.Context, r *rollouts, to ref.Ref) error {
 				if err := r.Set(ctx, to, value); err != nil {
 					return err
 				}
@@ -187,11 +190,7 @@ environment goes; a deploy that goes is taken down.`,
   slipway state delete ./release.ocu.star/+/deploy/production`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withRollouts(cmd.Context(), f, func(ctx context.Context, r *rollouts) error {
-				to, err := r.reference(args[0])
-				if err != nil {
-					return err
-				}
+			return a.withReference(cmd.Context(), f, args[0], func(ctx context.Context, r *rollouts, to ref.Ref) error {
 				if err := r.Delete(ctx, to); err != nil {
 					return err
 				}
@@ -246,11 +245,7 @@ func (a *app) stateApplyCommand() *cobra.Command {
 		Example: `  slipway state diff | xargs -n1 slipway state apply`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withRollouts(cmd.Context(), f, func(ctx context.Context, r *rollouts) error {
-				to, err := r.reference(args[0])
-				if err != nil {
-					return err
-				}
+			return a.withReference(cmd.Context(), f, args[0], func(ctx context.Context, r *rollouts, to ref.Ref) error {
 				return r.Apply(ctx, to)
 			})
 		},

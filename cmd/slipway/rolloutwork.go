@@ -60,6 +60,7 @@ func (a *app) workOn(name, short string, trigger bool, long string) *cobra.Comma
 						}
 					}
 				}
+				r.quiet()
 				return a.showContinued(done)
 			})
 		},
@@ -311,6 +312,7 @@ deployed: changed inputs do not move it.`,
 				if err != nil {
 					return err
 				}
+				r.quiet()
 				if a.json {
 					return a.emit(it)
 				}

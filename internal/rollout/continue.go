@@ -29,12 +29,13 @@ func (r *Runner) Continue(ctx context.Context, in Scope) (Continued, error) {
 	}
 	times := map[string]int{}
 	failed := map[string]bool{}
+	var held []string // by a freeze, or by what they refer to
 	for {
 		s, err := r.Outstanding(ctx, in)
 		if err != nil {
 			return all, err
 		}
-		all.Waiting, all.Elsewhere = s.Waiting, s.Elsewhere
+		all.Waiting, all.Elsewhere = append(s.Waiting, held...), s.Elsewhere
 		worked := false
 		for _, t := range s.Tasks {
 			id := string(t.Kind) + " " + t.Ref.String()
@@ -52,6 +53,10 @@ func (r *Runner) Continue(ctx context.Context, in Scope) (Continued, error) {
 					return all, err
 				}
 				failed[id] = true
+				if release.KindOf(err) == release.Waiting {
+					held = append(held, err.Error())
+					continue
+				}
 				all.Failed = append(all.Failed, t.Ref.String()+": "+err.Error())
 				continue
 			}

@@ -45,7 +45,8 @@ func Run(ctx context.Context, s Start, req Request, h Hooks) (Outcome, error) {
 	hear, out := io.Pipe()
 	within, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
-	p, err := proc.Start(within, proc.Cmd{Args: s.Args, Env: s.Env, Unset: names(os.Environ()), Stdin: in, Stdout: out, Outlives: true})
+	said := &head{most: 4 << 10}
+	p, err := proc.Start(within, proc.Cmd{Args: s.Args, Env: s.Env, Unset: names(os.Environ()), Stdin: in, Stdout: out, Stderr: said, Outlives: true})
 	in.Close() // the worker has it: what is written to one that is gone fails, and does not wait
 	if err != nil {
 		tell.Close()
@@ -53,7 +54,14 @@ func Run(ctx context.Context, s Start, req Request, h Hooks) (Outcome, error) {
 	}
 	w := newRunning(hear, tell, h)
 	over := make(chan error, 1)
-	go func() { over <- w.serve(context.WithoutCancel(ctx), req) }()
+	go func() {
+		err := w.serve(context.WithoutCancel(ctx), req)
+		hear.Close() // nobody listens any more
+		if !errors.Is(err, io.EOF) {
+			p.Kill() // what it says makes no sense
+		}
+		over <- err
+	}()
 	ended := make(chan struct{})
 	go func() {
 		<-p.Done()
@@ -75,7 +83,7 @@ func Run(ctx context.Context, s Start, req Request, h Hooks) (Outcome, error) {
 	case w.fault != nil:
 		return Outcome{}, w.fault.err()
 	}
-	return Outcome{}, w.broken(p.Wait(), heard, req)
+	return Outcome{}, broken(p.Wait(), heard, said.text(), req)
 }
 
 // watch waits for the process's end, and ends it when it is to stop. It reports
@@ -103,22 +111,44 @@ func (w *running) watch(ctx context.Context, p *proc.Process, s Start, most time
 }
 
 // broken tells of a process that ended without an answer.
-func (w *running) broken(err, heard error, req Request) error {
+func broken(err, heard error, said string, req Request) error {
 	var exit *proc.Error
-	if errors.As(err, &exit) {
+	senseless := heard != nil && !errors.Is(heard, io.EOF) // then it was killed
+	if errors.As(err, &exit) && !senseless {
 		for _, sign := range []string{"out of memory", "cannot allocate memory", "cannot reserve arena"} {
-			if strings.Contains(exit.Tail, sign) {
+			if strings.Contains(said, sign) {
 				return release.Failf("keep large data in files; the bot's config allows more with rollout-memory",
 					"the release package took more memory than %d MiB, and was stopped", req.Limits.Memory>>20)
 			}
 		}
-		tail, _, _ := strings.Cut(exit.Tail, "\n\n")
-		return release.Failf("/retry goes on where it was", "the rollout's process ended by itself: %v: %s", exit.Err, tail)
+		said, _, _ = strings.Cut(said, "\n\n") // what follows are its stacks
+		return release.Failf("/retry goes on where it was", "the rollout's process ended by itself: %v: %s", exit.Err, said)
 	}
-	if err == nil {
+	if err == nil || senseless {
 		err = heard
 	}
 	return release.Failf("/retry goes on where it was", "the rollout's process ended without an answer: %v", err)
+}
+
+// head keeps the beginning of what is written to it: a process that fails says
+// why first.
+type head struct {
+	most int
+	mu   sync.Mutex
+	kept []byte
+}
+
+func (h *head) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.kept = append(h.kept, p[:min(len(p), h.most-len(h.kept))]...)
+	return len(p), nil
+}
+
+func (h *head) text() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return strings.ToValidUTF8(string(h.kept), "")
 }
 
 func names(environ []string) []string {
