@@ -173,9 +173,9 @@ type running struct {
 
 // serve hears a worker out.
 func (w *running) serve(ctx context.Context, req Request) error {
-	if err := w.lines.send(message{Request: &req}); err != nil {
+	if err := w.lines.send(message{Request: &req}); errors.Is(err, errLong) {
 		return err
-	}
+	} // one that has ended already has said why
 	slots := make(chan struct{}, 16)
 	for {
 		m, err := w.lines.receive()
