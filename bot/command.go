@@ -410,28 +410,6 @@ func (cs *commands) meant(ctx context.Context, tag string, fits func(ledger.Oper
 	return ledger.Operation{}, release.Refuse("see /status", "there is %s to do that with", what)
 }
 
-// here reports whether an operation was asked for at this place.
-func (cs *commands) here(op ledger.Operation) bool {
-	in, err := readInput[releaseInput](op)
-	return err == nil && in.Thread.there() && in.Thread.Place == cs.in.Place
-}
-
-// subject is what an operation is about, for people.
-func subject(op ledger.Operation) string {
-	if in, err := readInput[rolloutInput](op); err == nil && op.Kind == kindRollout {
-		return in.String()
-	}
-	return shortRef(op.Ref)
-}
-
-func (cs *commands) releases(ctx context.Context, tag string, lane ledger.Lane, limit int) ([]ledger.Operation, error) {
-	f := ledger.OperationFilter{Forge: cs.repo.config.Name, Repository: cs.repo.name, Lane: lane, Limit: limit}
-	if tag != "" {
-		f.Ref = "refs/tags/" + strings.TrimPrefix(tag, "refs/tags/")
-	}
-	return cs.bot.ledger.Operations(ctx, f)
-}
-
 // status shows the last releases.
 func (cs *commands) status(ctx context.Context, c command.Command) error {
 	ops, err := cs.releases(ctx, c.Tag, ledger.Releases, 10)

@@ -233,7 +233,7 @@ func (b *Bot) rolledOut(ctx context.Context, r *repository, op ledger.Operation,
 			res.After = time.Second // what it waits for may have come while it was looked for
 		}
 	}
-	b.tellRollout(ended, op, in, tell, res, out, err)
+	b.tellRollout(ended, op, tell, res, out, err)
 	if res.State.Final() {
 		if next, ok := tell.owed(); ok {
 			res.Next = append(res.Next, next)
@@ -282,7 +282,7 @@ func failedText(failed string) string {
 }
 
 // tellRollout tells how a rollout ended, or what it waits for.
-func (b *Bot) tellRollout(ctx context.Context, op ledger.Operation, in rolloutInput, tell *teller, res ledger.Result, out worker.Outcome, err error) {
+func (b *Bot) tellRollout(ctx context.Context, op ledger.Operation, tell *teller, res ledger.Result, out worker.Outcome, err error) {
 	tell.early.Wait()
 	state, sign, reaction := "success", "🚀", forge.Rocket
 	switch res.State {

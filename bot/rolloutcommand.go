@@ -341,3 +341,25 @@ func table(head []string, rows [][]string) string {
 	}
 	return b.String()
 }
+
+// here reports whether an operation was asked for at this place.
+func (cs *commands) here(op ledger.Operation) bool {
+	in, err := readInput[releaseInput](op)
+	return err == nil && in.Thread.there() && in.Thread.Place == cs.in.Place
+}
+
+// subject is what an operation is about, for people.
+func subject(op ledger.Operation) string {
+	if in, err := readInput[rolloutInput](op); err == nil && op.Kind == kindRollout {
+		return in.String()
+	}
+	return shortRef(op.Ref)
+}
+
+func (cs *commands) releases(ctx context.Context, tag string, lane ledger.Lane, limit int) ([]ledger.Operation, error) {
+	f := ledger.OperationFilter{Forge: cs.repo.config.Name, Repository: cs.repo.name, Lane: lane, Limit: limit}
+	if tag != "" {
+		f.Ref = "refs/tags/" + strings.TrimPrefix(tag, "refs/tags/")
+	}
+	return cs.bot.ledger.Operations(ctx, f)
+}

@@ -141,7 +141,7 @@ func (w *rolloutWork) carry(ctx context.Context) (worker.Outcome, error) {
 		if doc, _, err := w.FindRelease(ctx, pkg, name); err != nil {
 			return worker.Outcome{}, err
 		} else if doc.Status != rollout.Complete {
-			again, err := w.Runner.Retry(ctx, pkg, name, rollout.RecordedInputs)
+			again, err := w.Retry(ctx, pkg, name, rollout.RecordedInputs)
 			if err != nil {
 				return worker.Outcome{}, err
 			}
@@ -205,7 +205,7 @@ func (w *rolloutWork) find(ctx context.Context, fits func(rollout.Release) bool)
 
 // named says whether a release has the name that was asked for.
 func (w *rolloutWork) named(doc rollout.Release) bool {
-	name := strings.TrimPrefix(w.Request.Release, "@")
+	name := strings.TrimPrefix(w.Release, "@")
 	if name == "" || name == doc.Tag || slices.Contains(doc.Tags, name) {
 		return true
 	}
@@ -217,8 +217,8 @@ func (w *rolloutWork) named(doc rollout.Release) bool {
 
 func (w *rolloutWork) asked() string {
 	what := "release"
-	if w.Request.Release != "" {
-		what += " " + w.Request.Release
+	if w.Release != "" {
+		what += " " + w.Release
 	}
 	if w.Package != "" {
 		what += " of " + w.Package
@@ -243,7 +243,7 @@ func (w *rolloutWork) one(all []candidate, hint, none string) (candidate, error)
 
 func (w *rolloutWork) approve(ctx context.Context) (worker.Outcome, error) {
 	all, err := w.find(ctx, func(doc rollout.Release) bool {
-		return w.Request.Release != "" || doc.Status == rollout.Waiting || doc.Status == rollout.Pending
+		return w.Release != "" || doc.Status == rollout.Waiting || doc.Status == rollout.Pending
 	})
 	if err != nil {
 		return worker.Outcome{}, err
@@ -256,7 +256,7 @@ func (w *rolloutWork) approve(ctx context.Context) (worker.Outcome, error) {
 	if name == "" {
 		name = "approval"
 	}
-	if err := w.Runner.Approve(ctx, c.pkg, c.doc, name, w.Request.By); err != nil {
+	if err := w.Approve(ctx, c.pkg, c.doc, name, w.Request.By); err != nil {
 		return worker.Outcome{}, err
 	}
 	return worker.Outcome{Release: c.pkg.InRelease(c.name).String(), Status: c.doc.Status, Changed: true, Summary: fmt.Sprintf("%s approves %s of %s.", w.Request.By, c.name, c.pkg.Path)}, nil
@@ -292,7 +292,7 @@ func (w *rolloutWork) rollBack(ctx context.Context) (worker.Outcome, error) {
 			all = append(all, candidate{pkg: d.Package})
 		}
 	}
-	to := w.Request.Release
+	to := w.Release
 	if len(all) == 0 {
 		return worker.Outcome{}, release.Refuse("see /status", "nothing of this repository is deployed to %s", w.Environment)
 	}
@@ -320,7 +320,7 @@ func (w *rolloutWork) rollBack(ctx context.Context) (worker.Outcome, error) {
 		}
 		return w.wish(ctx, c.pkg, to)
 	}
-	it, err := w.Runner.Rollback(ctx, c.pkg, w.Environment, to)
+	it, err := w.Rollback(ctx, c.pkg, w.Environment, to)
 	self := c.pkg
 	if parsed, perr := ref.Parse(it.Release); perr == nil {
 		self = parsed

@@ -139,9 +139,9 @@ func (w *rolloutWork) readRepo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.Freezes = file.Repo.Freezes
-	if file.Repo.Alias != "" {
-		w.Repo = file.Repo.Alias
+	w.Freezes = file.Freezes
+	if file.Alias != "" {
+		w.Repo = file.Alias
 	}
 	return nil
 }

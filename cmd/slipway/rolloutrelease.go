@@ -187,6 +187,9 @@ func (a *app) tellContinued(c rollout.Continued, besides ref.Ref) {
 			fmt.Fprintf(a.out, "%s: %s\n", t.Ref, t.Reason)
 		}
 	}
+	if c.Circle != "" {
+		fmt.Fprintf(a.err, "%s %s\n", a.yellow("warning:"), c.Circle)
+	}
 	for _, f := range c.Failed {
 		if !strings.HasPrefix(f, besides.String()+":") {
 			fmt.Fprintf(a.err, "%s %s\n", a.yellow("warning:"), f)

@@ -82,7 +82,7 @@ func elsewhere(all []rollout.Elsewhere) []string {
 
 // trigger calls the function that repo.ocu.star gives for work elsewhere.
 func (r *rollouts) trigger(ctx context.Context, commit string) error {
-	if r.file.Repo.Trigger.Name == "" {
+	if r.file.Trigger.Name == "" {
 		return release.Invalidf("define one: trigger(do_trigger)", "repo.ocu.star has no trigger, so work at commit %s can't be asked for", release.ShortCommit(commit))
 	}
 	at, err := r.source.At(ctx, r.head)

@@ -6,9 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/slipway-dev/slipway/internal/ledger"
-	"github.com/slipway-dev/slipway/internal/state"
 )
 
 // tenThousand is a release package of 100 phases with 100 calls each, whose
@@ -62,7 +59,7 @@ func measureRollout(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 	took = match.took.median()
-	return append(rows, row{what: "state match over 100,000 references, SQLite, the process's start included", ours: seconds(took), figure: seconds(took), goal: "< " + seconds(matchGoal), met: took < matchGoal}), nil
+	return append(rows, row{what: "state match over 100,000 references and more, SQLite, the process's start included", ours: seconds(took), figure: seconds(took), goal: "< " + seconds(matchGoal), met: took < matchGoal}), nil
 }
 
 // writeFiles is the plain limit: documents written beside and renamed.
@@ -84,28 +81,16 @@ func writeFiles(dir string, count int) error {
 	return nil
 }
 
-// match looks for deploys to one environment in a database of 100,000 documents.
+// match looks for one name in a database that four such releases have filled.
 func (b *bench) match(ctx context.Context, dir string) (*contender, error) {
 	url := "sqlite:" + filepath.Join(b.dir, "state.db")
-	s, c, err := ledger.OpenState(ctx, url)
-	if err != nil {
-		return nil, err
-	}
-	var changes []state.Change
-	for i := range 100_000 {
-		changes = append(changes, state.Change{Ref: fmt.Sprintf("example.com/acme/app%d/-/release.ocu.star/@r%d/deploy/env%d", i%10, i/1000, i/10%100), Value: []byte(`{"status":"complete"}`)})
-		if len(changes) == 1000 {
-			if _, err := s.Apply(ctx, "", changes...); err != nil {
-				return nil, err
-			}
-			changes = changes[:0]
+	for range 4 {
+		if err := quiet(ctx, b.cmd(dir, b.slipway, "release", "new", "release.ocu.star", "--force", "--state", url)); err != nil {
+			return nil, err
 		}
 	}
-	if err := c.Close(); err != nil {
-		return nil, err
-	}
 	match := timed(func() error {
-		return quiet(ctx, b.cmd(dir, b.slipway, "state", "match", "**/deploy/env7", "--state", url))
+		return quiet(ctx, b.cmd(dir, b.slipway, "state", "match", "**/call/w50-7", "--state", url))
 	})
 	return match, b.race("state match", match)
 }

@@ -19,7 +19,9 @@ func BenchmarkStore(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.Cleanup(func() { closing.Close() })
-			ref := func(i int) string { return fmt.Sprintf("github.com/acme/app/-/release.ocu.star/@r%d/call/build-%d", i/100, i) }
+			ref := func(i int) string {
+				return fmt.Sprintf("github.com/acme/app/-/release.ocu.star/@r%d/call/build-%d", i/100, i)
+			}
 			for i := 0; i < 100_000; i += 1000 {
 				var changes []state.Change
 				for k := range 1000 {

@@ -282,5 +282,4 @@ func (p *phaseRun) renew(ctx context.Context) {
 			return
 		}
 	}
-	return
 }

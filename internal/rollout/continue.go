@@ -16,6 +16,7 @@ type Continued struct {
 	Done    []Task   `json:"done"`
 	Failed  []string `json:"failed,omitempty"` // in words
 	Waiting []string `json:"waiting,omitempty"`
+	Circle  string   `json:"circle,omitempty"` // items that wait for each other, in words; empty for none
 	// Elsewhere are commits of other repositories with outstanding work.
 	Elsewhere []Elsewhere `json:"elsewhere,omitempty"`
 }
@@ -68,6 +69,7 @@ func (r *Runner) Continue(ctx context.Context, in Scope) (Continued, error) {
 		}
 		if !worked {
 			if c := s.circle(); c != "" {
+				all.Circle = c
 				all.Waiting = append(all.Waiting, c)
 			}
 			return all, nil

@@ -134,7 +134,7 @@ func (l *Link) Apply(ctx context.Context, message string, changes ...state.Chang
 // List implements state.Store.
 func (l *Link) List(ctx context.Context, prefix string) ([]string, error) {
 	if prefix != "" && state.CheckRef(prefix) != nil {
-		return []string{}, nil // and no ref begins so
+		return []string{}, nil //nolint:nilerr // and no ref begins so
 	}
 	a, err := l.ask(ctx, ask{What: "list", Refs: []string{prefix}})
 	if a.Refs == nil {

@@ -47,16 +47,16 @@ func Run(ctx context.Context, s Start, req Request, h Hooks) (Outcome, error) {
 	defer kill()
 	said := &head{most: 4 << 10}
 	p, err := proc.Start(within, proc.Cmd{Args: s.Args, Env: s.Env, Unset: names(os.Environ()), Stdin: in, Stdout: out, Stderr: said, Outlives: true})
-	in.Close() // the worker has it: what is written to one that is gone fails, and does not wait
+	_ = in.Close() // the worker has it: what is written to one that is gone fails, and does not wait
 	if err != nil {
-		tell.Close()
+		_ = tell.Close()
 		return Outcome{}, fmt.Errorf("start the rollout's process: %w", err)
 	}
 	w := newRunning(hear, tell, h)
 	over := make(chan error, 1)
 	go func() {
 		err := w.serve(context.WithoutCancel(ctx), req)
-		hear.Close() // nobody listens any more
+		_ = hear.Close() // nobody listens any more
 		if !errors.Is(err, io.EOF) {
 			p.Kill() // what it says makes no sense
 		}
@@ -65,11 +65,11 @@ func Run(ctx context.Context, s Start, req Request, h Hooks) (Outcome, error) {
 	ended := make(chan struct{})
 	go func() {
 		<-p.Done()
-		out.Close()
+		_ = out.Close()
 		close(ended)
 	}()
 	late := w.watch(ctx, p, s, req.Limits.Time, ended)
-	tell.Close()
+	_ = tell.Close()
 	heard := <-over
 	w.answering.Wait()
 	switch {

@@ -78,7 +78,9 @@ func linked(t *testing.T, s state.Store) state.Store {
 		})
 		fromWorker.Close()
 	}()
-	go worker.Answer(context.WithoutCancel(t.Context()), out, in, worker.Request{}, worker.Hooks{Store: s, Progress: progress.Discard})
+	go func() {
+		_, _ = worker.Answer(context.WithoutCancel(t.Context()), out, in, worker.Request{}, worker.Hooks{Store: s, Progress: progress.Discard})
+	}()
 	t.Cleanup(func() { close(end) })
 	return <-got
 }
