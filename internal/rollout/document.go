@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/rollout/lang"
+	"github.com/slipway-dev/slipway/internal/rollout/ref"
 )
 
 // Status is how far a release or an item of it is.
@@ -43,6 +44,9 @@ type Release struct {
 	By      string        `json:"by,omitempty"`
 	Phases  []Phase       `json:"phases"`
 	Sources []lang.Source `json:"sources,omitempty"` // what the package consisted of
+	// Environments is a hash of those that the package was evaluated with: with the
+	// same ones it says the same.
+	Environments string `json:"environments,omitempty"`
 }
 
 // Phase is a phase of a release, as its package named it when it was last
@@ -63,12 +67,15 @@ type Item struct {
 	Run     int                        `json:"run"`              // the run that this tells of, from 1
 	Inputs  map[string]json.RawMessage `json:"inputs,omitempty"` // as they were when it began
 	Output  map[string]json.RawMessage `json:"output,omitempty"`
-	Waits   []Wait                     `json:"waits,omitempty"`
-	Next    *Step                      `json:"next,omitempty"`  // where a chain goes on
-	Steps   []string                   `json:"steps,omitempty"` // functions of the chain that returned
-	Error   *Failure                   `json:"error,omitempty"`
-	Started *time.Time                 `json:"started,omitempty"`
-	Ended   *time.Time                 `json:"ended,omitempty"`
+	// Refs are where a deploy's inputs came from, its own outputs left out: what is
+	// deployed follows them.
+	Refs    map[string]ref.Ref `json:"refs,omitempty"`
+	Waits   []Wait             `json:"waits,omitempty"`
+	Next    *Step              `json:"next,omitempty"`  // where a chain goes on
+	Steps   []string           `json:"steps,omitempty"` // functions of the chain that returned
+	Error   *Failure           `json:"error,omitempty"`
+	Started *time.Time         `json:"started,omitempty"`
+	Ended   *time.Time         `json:"ended,omitempty"`
 	// Annotation is what the file or the function says of it.
 	Annotation string `json:"annotation,omitempty"`
 	Down       bool   `json:"down,omitempty"` // the run took it down

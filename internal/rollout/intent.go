@@ -271,7 +271,11 @@ func (r *Runner) removeEnvironment(ctx context.Context, name string) error {
 		if d.Environment != name {
 			continue
 		}
-		if err := r.down(ctx, d.Package, string(ref.Deploy)+"/"+name, d.Item, takeAway); err != nil {
+		err := r.down(ctx, d.Package, string(ref.Deploy)+"/"+name, d.Item, takeAway)
+		if err == nil {
+			err = r.lookAnew(ctx, d.Package)
+		}
+		if err != nil {
 			failed = append(failed, err)
 		}
 	}
@@ -279,4 +283,20 @@ func (r *Runner) removeEnvironment(ctx context.Context, name string) error {
 		return fmt.Errorf("the environment %s stays until all is taken down: %w", name, errors.Join(failed...))
 	}
 	return r.deleteDocument(ctx, environmentDoc(name), "environment "+name+" is removed")
+}
+
+// lookAnew has a package's newest release evaluated again when it is looked at
+// next: the same environments may stand for other work then.
+func (r *Runner) lookAnew(ctx context.Context, pkg ref.Ref) error {
+	for {
+		doc, version, err := r.FindRelease(ctx, pkg, "")
+		if err != nil || doc.Environments == "" {
+			return err
+		}
+		doc.Environments = ""
+		_, err = r.Store.Apply(ctx, pkg.Path+": "+releaseName(doc.Number)+" is looked at anew", change(releaseDoc(pkg, releaseName(doc.Number)), doc, version))
+		if !errors.Is(err, state.ErrConflict) {
+			return err
+		}
+	}
 }

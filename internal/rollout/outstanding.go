@@ -102,9 +102,14 @@ func (r *Runner) outstandingOf(ctx context.Context, pkg ref.Ref, in Scope, s *St
 	if err != nil {
 		return err
 	}
+	envs, err := r.Environments(ctx)
+	if err != nil {
+		return err
+	}
+	known := hashOf(envs)
 	for i, doc := range slices.Backward(releases) { // the oldest first
 		newest := i == 0
-		if doc.Status == Complete && !newest || in.Commit != "" && doc.Commit != in.Commit {
+		if doc.Status == Complete && (!newest || doc.Environments == known) || in.Commit != "" && doc.Commit != in.Commit {
 			continue
 		}
 		name := releaseName(doc.Number)
@@ -207,6 +212,12 @@ func (r *Runner) changedDeploys(ctx context.Context, pkg ref.Ref, in Scope, s *S
 		if json.Unmarshal(d.Value, &live) != nil || live.Pinned || in.Commit != "" && live.Commit != in.Commit {
 			continue
 		}
+		if same, err := r.follows(ctx, pkg, live); err != nil || same {
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		name := releaseName(numberOf(live.Release))
 		o := cache[name]
 		if o == nil {
@@ -235,6 +246,44 @@ func (r *Runner) changedDeploys(ctx context.Context, pkg ref.Ref, in Scope, s *S
 	return nil
 }
 
+// follows says whether what is deployed has the inputs that it would have now, by
+// its documents alone. Where they do not tell, the package does.
+func (r *Runner) follows(ctx context.Context, pkg ref.Ref, live Item) (bool, error) {
+	if live.Refs == nil {
+		return false, nil
+	}
+	l := r.resolver(pkg.Package().InRelease(releaseName(numberOf(live.Release))), time.Time{})
+	for name, to := range live.Refs {
+		v, w, err := l.ref(ctx, to)
+		if err != nil && ctx.Err() != nil {
+			return false, err
+		}
+		if err != nil || w == nil && !sameJSON(live.Inputs[name], v) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// followed are the references of a deploy's inputs.
+func (o *opened) followed(e *entry) map[string]ref.Ref {
+	if e.def.Kind != ref.Deploy {
+		return nil
+	}
+	refs := map[string]ref.Ref{}
+	for name, in := range e.def.Inputs {
+		if in.Ref != nil && !o.own(e, *in.Ref) {
+			refs[name] = *in.Ref
+		}
+	}
+	return refs
+}
+
+// own says whether a reference leads to what the deploy itself put out.
+func (o *opened) own(e *entry, to ref.Ref) bool {
+	return to.Kind == ref.Deploy && to.Name == e.def.Name && to.Package() == o.self.Package()
+}
+
 // changed says which input of a deploy is another one now. What it put out
 // itself does not count: it would never end.
 func (r *Runner) changed(ctx context.Context, o *opened, e *entry, live Item) (why string, values map[string]json.RawMessage, err error) {
@@ -242,7 +291,7 @@ func (r *Runner) changed(ctx context.Context, o *opened, e *entry, live Item) (w
 	l.looks = true
 	values = map[string]json.RawMessage{}
 	for name, in := range e.def.Inputs {
-		if in.Ref != nil && in.Ref.Kind == ref.Deploy && in.Ref.Name == e.def.Name && in.Ref.Package() == o.self.Package() || in.Gate != nil {
+		if in.Ref != nil && o.own(e, *in.Ref) || in.Gate != nil {
 			values[name] = live.Inputs[name]
 			continue
 		}

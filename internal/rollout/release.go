@@ -2,6 +2,8 @@ package rollout
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -182,7 +184,7 @@ func (r *Runner) load(ctx context.Context, o *opened) error {
 	for _, w := range o.pkg.Warnings {
 		r.note(w.Error())
 	}
-	o.doc.Sources, o.doc.Phases = o.pkg.Sources, nil
+	o.doc.Sources, o.doc.Phases, o.doc.Environments = o.pkg.Sources, nil, hashOf(envs)
 	for _, ph := range o.pkg.Phases {
 		p := Phase{Name: ph.Name, Items: []string{}}
 		for _, it := range ph.Items {
@@ -191,6 +193,12 @@ func (r *Runner) load(ctx context.Context, o *opened) error {
 		o.doc.Phases = append(o.doc.Phases, p)
 	}
 	return nil
+}
+
+// hashOf tells sets of environments apart.
+func hashOf(envs []lang.Environment) string {
+	sum := sha256.Sum256(change("", envs, "").Value)
+	return hex.EncodeToString(sum[:8])
 }
 
 // Advance does what can be done of a release: all of it, until it is complete,

@@ -28,6 +28,8 @@ type world struct {
 	mu  sync.Mutex
 	ran []string // scripts, in the order in which they began
 	now time.Time
+
+	evaluated atomic.Int64 // how often a commit was opened
 }
 
 func newWorld(files map[string]string) *world {
@@ -57,6 +59,7 @@ func (w *world) scripts() []string {
 }
 
 func (w *world) At(context.Context, string) (rollout.Checkout, error) {
+	w.evaluated.Add(1)
 	return rollout.Checkout{Root: w.files, Host: func(string) lang.Host { return machine{w} }}, nil
 }
 
