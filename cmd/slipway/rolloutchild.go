@@ -63,9 +63,6 @@ func (a *app) rolloutChild(ctx context.Context, req worker.Request, l *worker.Li
 	return w.do(ctx)
 }
 
-// headroom is what this process needs besides what packages may take.
-const headroom = 256 << 20
-
 // limitMemory bounds what this process may take, so that what gets by the
 // language's own limit ends this process, and not the bot. It gives the bound
 // that scripts may have instead, in KiB, as ulimit takes it.
