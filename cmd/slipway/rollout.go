@@ -106,7 +106,7 @@ func (a *app) rollouts(ctx context.Context, f rolloutFlags, show progress.Report
 	}
 	r.close = append(r.close, closeStore)
 	r.Runner = &rollout.Runner{Store: store, Source: r.source, Repo: repositoryName(r.file.Alias, url, repo.CommonDir()), Owner: rollout.NewOwner(a.getenv),
-		By: a.who(), Progress: show, HTTP: &http.Client{Timeout: 5 * time.Minute}, Parallel: f.parallel, Freezes: r.file.Freezes}
+		By: a.who(), Progress: show, HTTP: &http.Client{Timeout: 5 * time.Minute}, Parallel: f.parallel, Freezes: r.file.Freezes, Declared: r.file.Environments}
 	if err := a.onForge(ctx, r, url); err != nil {
 		r.Close()
 		return nil, err

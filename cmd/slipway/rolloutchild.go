@@ -136,7 +136,7 @@ func (w *rolloutWork) readRepo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.Freezes = file.Freezes
+	w.Freezes, w.Declared = file.Freezes, file.Environments
 	if file.Alias != "" {
 		w.Repo = file.Alias
 	}

@@ -58,6 +58,9 @@ func (r *Runner) New(ctx context.Context, in NewRelease) (*Release, []lang.Envir
 			return nil, nil, release.Refuse(hint, "commit %s has release %s of %s already", release.ShortCommit(in.Commit), p.Release, pkg.Path)
 		}
 	}
+	if err := r.register(ctx, r.Declared); err != nil {
+		return nil, nil, err
+	}
 	for {
 		newest, version, _, err := read[latest](ctx, r.Store, packageDoc(pkg))
 		if err != nil {

@@ -26,6 +26,8 @@ type Runner struct {
 	Parallel int // items at once; 0 for 8
 	// Freezes are those of the repository, besides a package's own.
 	Freezes []lang.Freeze
+	// Declared are environments that repo.ocu.star registers: each new release does.
+	Declared []lang.Environment
 	// Deployments hears what is deployed; nil for nobody. What it fails with is
 	// only noted.
 	Deployments Deployments
