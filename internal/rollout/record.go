@@ -204,10 +204,6 @@ func (p *phaseRun) ended(ctx context.Context, out outcome, versions map[string]s
 	if v, ok := versions[itemDoc(p.o.self, p.o.self.Release, e.key)]; ok {
 		e.doc, e.version = e.result, v
 	}
-	if v, ok := versions[releaseDoc(p.o.self, p.o.self.Release)]; ok {
-		p.o.version = v
-		p.o.doc.Tags = appendNew(p.o.doc.Tags, out.done)
-	}
 	switch {
 	case e.doc.Status == Running:
 		e.doc.Status = Pending
@@ -229,18 +225,6 @@ func (p *phaseRun) ended(ctx context.Context, out outcome, versions map[string]s
 			p.r.deployment(ctx, p.o, e, "success", "")
 		}
 	}
-}
-
-func appendNew(tags []string, done *lang.Done) []string {
-	if done == nil {
-		return tags
-	}
-	for _, t := range done.Tags {
-		if !slices.Contains(tags, t) {
-			tags = append(tags, t)
-		}
-	}
-	return tags
 }
 
 // told is an item's outputs in a few words.

@@ -22,7 +22,6 @@ import (
 type opened struct {
 	self    ref.Ref // the package and the release
 	doc     Release
-	version string
 	pkg     *lang.Package
 	options lang.Options // Log is each run's own
 	phases  [][]*entry
@@ -113,12 +112,8 @@ func (r *Runner) create(ctx context.Context, o *opened, in NewRelease, version s
 	if in.Shipped != nil {
 		changes = append(changes, state.Change{Ref: releaseDoc(o.self, name) + "/" + string(ref.Release), Value: in.Shipped})
 	}
-	versions, err := r.Store.Apply(ctx, fmt.Sprintf("%s: release %s of %s", o.self.Path, name, release.ShortCommit(in.Commit)), changes...)
-	if err != nil {
-		return err
-	}
-	o.version = versions[1]
-	return nil
+	_, err = r.Store.Apply(ctx, fmt.Sprintf("%s: release %s of %s", o.self.Path, name, release.ShortCommit(in.Commit)), changes...)
+	return err
 }
 
 // register writes environments that are new or have changed.
@@ -150,11 +145,11 @@ func (r *Runner) setDocument(ctx context.Context, doc string, v any, message str
 
 // open reads a release and evaluates its package as its commit has it.
 func (r *Runner) open(ctx context.Context, pkg ref.Ref, name string) (*opened, error) {
-	doc, version, err := r.FindRelease(ctx, pkg, name)
+	doc, _, err := r.FindRelease(ctx, pkg, name)
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{self: pkg.Package().InRelease(releaseName(doc.Number)), doc: doc, version: version}
+	o := &opened{self: pkg.Package().InRelease(releaseName(doc.Number)), doc: doc}
 	if err := r.load(ctx, o); err != nil {
 		return nil, err
 	}
@@ -216,7 +211,8 @@ func (r *Runner) Advance(ctx context.Context, pkg ref.Ref, name string) (Release
 	for i := range o.phases {
 		ended, err := r.phase(ctx, o, i, since)
 		if err != nil {
-			return o.doc, errors.Join(err, r.settle(context.WithoutCancel(ctx), o))
+			err = errors.Join(err, r.settle(context.WithoutCancel(ctx), o))
+			return o.doc, err
 		}
 		if !ended {
 			break
@@ -227,34 +223,28 @@ func (r *Runner) Advance(ctx context.Context, pkg ref.Ref, name string) (Release
 			}
 		}
 	}
-	return o.doc, r.settle(ctx, o)
+	err = r.settle(ctx, o)
+	return o.doc, err
 }
 
-// settle writes down how far a release is.
+// settle writes down how far a release is, where that is news.
 func (r *Runner) settle(ctx context.Context, o *opened) error {
-	status, waits := standing(o.phases)
+	o.doc.Status, o.doc.Waits = standing(o.phases)
+	name := releaseDoc(o.self, o.self.Release)
 	for {
-		old := o.doc
-		o.doc.Status, o.doc.Waits = status, waits
-		if same(old, o.doc) && o.version != "" {
-			if stored, _, found, err := read[Release](ctx, r.Store, releaseDoc(o.self, o.self.Release)); err != nil || found && same(stored, o.doc) {
-				return err
-			}
-		}
-		o.doc.Updated = r.now()
-		versions, err := r.Store.Apply(ctx, fmt.Sprintf("%s: release %s is %s", o.self.Path, o.self.Release, status), change(releaseDoc(o.self, o.self.Release), o.doc, o.version))
-		if err == nil {
-			o.version = versions[0]
-			return nil
-		}
-		if !errors.Is(err, state.ErrConflict) {
-			return err
-		}
-		theirs, version, _, err := read[Release](ctx, r.Store, releaseDoc(o.self, o.self.Release))
+		stored, version, _, err := read[Release](ctx, r.Store, name)
 		if err != nil {
 			return err
 		}
-		o.doc.Tags, o.version = theirs.Tags, version
+		o.doc.Tags = stored.Tags // its functions gave them, in whichever process
+		if same(stored, o.doc) {
+			return nil
+		}
+		o.doc.Updated = r.now()
+		_, err = r.Store.Apply(ctx, fmt.Sprintf("%s: release %s is %s", o.self.Path, o.self.Release, o.doc.Status), change(name, o.doc, version))
+		if !errors.Is(err, state.ErrConflict) {
+			return err
+		}
 	}
 }
 
