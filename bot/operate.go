@@ -296,6 +296,12 @@ func (b *Bot) told(ctx context.Context, op ledger.Operation, tell *teller, rep r
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTime)
 	defer cancel()
 	b.tellEnd(ctx, op, tell, rep, res, err)
+	return b.concluded(op, tell, res)
+}
+
+// concluded is the last of an operation: what could not be told is asked for, and
+// its folder goes.
+func (b *Bot) concluded(op ledger.Operation, tell *teller, res ledger.Result) ledger.Result {
 	if res.State.Final() {
 		if next, ok := tell.owed(); ok {
 			res.Next = append(res.Next, next)

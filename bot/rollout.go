@@ -234,15 +234,7 @@ func (b *Bot) rolledOut(ctx context.Context, r *repository, op ledger.Operation,
 		}
 	}
 	b.tellRollout(ended, op, tell, res, out, err)
-	if res.State.Final() {
-		if next, ok := tell.owed(); ok {
-			res.Next = append(res.Next, next)
-		}
-		if err := os.RemoveAll(b.folder(op)); err != nil {
-			tell.log.Warn("the operation's folder could not be removed", "error", err.Error())
-		}
-	}
-	return res
+	return b.concluded(op, tell, res)
 }
 
 // awayFor is for how long the forge has been away from a rollout, which may have

@@ -255,11 +255,11 @@ func (r *Runner) follows(ctx context.Context, pkg ref.Ref, live Item) (bool, err
 	l := r.resolver(pkg.Package().InRelease(releaseName(numberOf(live.Release))), time.Time{})
 	for name, to := range live.Refs {
 		v, w, err := l.ref(ctx, to)
-		if err != nil && ctx.Err() != nil {
-			return false, err
-		}
-		if err != nil || w == nil && !sameJSON(live.Inputs[name], v) {
-			return false, nil
+		switch {
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		case err != nil, w == nil && !sameJSON(live.Inputs[name], v):
+			return false, nil //nolint:nilerr // the package tells what is wrong, or what to do
 		}
 	}
 	return true, nil
