@@ -79,9 +79,6 @@ Exit codes: 0 complete, 1 failed, 2 the package is wrong, 3 waiting, 4 refused.`
 }
 
 func (a *app) releaseNew(ctx context.Context, r *rollouts, in rollout.NewRelease, f rolloutFlags) error {
-	if err := r.warnOfChanges(ctx, in); err != nil {
-		return err
-	}
 	doc, envs, err := r.New(ctx, in)
 	if err != nil {
 		return err
@@ -96,6 +93,9 @@ func (a *app) releaseNew(ctx context.Context, r *rollouts, in rollout.NewRelease
 		}
 		fmt.Fprintf(a.out, "registered %s; `slipway work continue` deploys there what belongs there\n", strings.Join(names, ", "))
 		return nil
+	}
+	if err := r.warnOfChanges(ctx, in); err != nil {
+		return err
 	}
 	return a.carryOut(ctx, r, in.Package.Package(), "r"+strconv.Itoa(doc.Number), f)
 }

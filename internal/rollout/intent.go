@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slipway-dev/slipway/internal/release"
@@ -266,11 +267,9 @@ func (r *Runner) removeEnvironment(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	deploys = slices.DeleteFunc(deploys, func(d Deployed) bool { return d.Environment != name })
 	var failed []error
-	for _, d := range deploys {
-		if d.Environment != name {
-			continue
-		}
+	for _, d := range dependentsFirst(deploys) {
 		err := r.down(ctx, d.Package, string(ref.Deploy)+"/"+name, d.Item, takeAway)
 		if err == nil {
 			err = r.lookAnew(ctx, d.Package)
@@ -283,6 +282,27 @@ func (r *Runner) removeEnvironment(ctx context.Context, name string) error {
 		return fmt.Errorf("the environment %s stays until all is taken down: %w", name, errors.Join(failed...))
 	}
 	return r.deleteDocument(ctx, environmentDoc(name), "environment "+name+" is removed")
+}
+
+// dependentsFirst orders deploys so that each one goes before those whose outputs
+// it has as inputs. Of a circle, the first goes first.
+func dependentsFirst(deploys []Deployed) (ordered []Deployed) {
+	uses := func(d, other Deployed) bool {
+		for _, to := range d.Item.Refs {
+			if to.Kind == ref.Deploy && to.Package() == other.Package.Package() && to.Package() != d.Package.Package() {
+				return true
+			}
+		}
+		return false
+	}
+	for len(deploys) > 0 {
+		next := max(0, slices.IndexFunc(deploys, func(d Deployed) bool {
+			return !slices.ContainsFunc(deploys, func(other Deployed) bool { return uses(other, d) })
+		}))
+		ordered = append(ordered, deploys[next])
+		deploys = slices.Delete(deploys, next, next+1)
+	}
+	return ordered
 }
 
 // lookAnew has a package's newest release evaluated again when it is looked at

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/slipway-dev/slipway/internal/rollout"
 	"github.com/slipway-dev/slipway/internal/rollout/ref"
@@ -74,4 +75,34 @@ phase("all", work=[deploy(up=up, down=down, environment=e, inputs={"size": input
 	if n := evaluated(); n != 0 {
 		t.Errorf("after a change was followed, the package was evaluated %d times", n)
 	}
+}
+
+// What uses another package's output is taken down before that package is.
+func TestDependentsGoFirst(t *testing.T) {
+	t.Parallel()
+	w, r := prepared(t, "")
+	deploys := func(name, inputs string) string {
+		return head + `
+def put(ctx):
+    host.shell("up ` + name + `")
+    return done(outputs={"at": "` + name + `"})
+def out(ctx):
+    host.shell("down ` + name + `")
+    return done()
+deploy(up=put, down=out, environment="prod", inputs={` + inputs + `})
+`
+	}
+	w.files["a.ocu.star"] = &fstest.MapFile{Data: []byte(deploys("a", ""))}
+	w.files["b.ocu.star"] = &fstest.MapFile{Data: []byte(deploys("b", `"at": ref("./-/c.ocu.star/@/deploy/prod#output/at")`))}
+	w.files["c.ocu.star"] = &fstest.MapFile{Data: []byte(deploys("c", `"at": ref("./-/a.ocu.star/@/deploy/prod#output/at")`))}
+	for _, name := range []string{"a", "c", "b"} {
+		wantStatus(t, releaseOf(t, r, name+".ocu.star"), rollout.Complete)
+	}
+	if err := r.Delete(t.Context(), ref.Global(ref.Environment, "prod")); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := r.Continue(t.Context(), rollout.Scope{Intents: true}); err != nil || len(c.Failed) > 0 {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	wantScripts(t, w, "up a", "up c", "up b", "down b", "down c", "down a")
 }
