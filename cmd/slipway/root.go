@@ -65,8 +65,9 @@ func (a *app) root() *cobra.Command {
 	f := root.PersistentFlags()
 	f.StringVarP(&a.dir, "dir", "C", ".", "work in this folder, or any repository above it")
 	f.StringVarP(&a.config, "config", "c", "", "config file (default .slipway.yaml of the commit)")
-	root.AddGroup(&cobra.Group{ID: "release", Title: "Release:"}, &cobra.Group{ID: "look", Title: "Look before:"}, &cobra.Group{ID: "setup", Title: "Set up:"})
-	root.AddGroup(&cobra.Group{ID: "rollout", Title: "Roll out (release packages, *.ocu.star; see also slipway release new):"})
+	root.AddGroup(&cobra.Group{ID: "release", Title: "Release:"},
+		&cobra.Group{ID: "rollout", Title: "Roll out (release packages, *.ocu.star; see also slipway release new):"},
+		&cobra.Group{ID: "look", Title: "Look before:"}, &cobra.Group{ID: "setup", Title: "Set up:"})
 	for group, commands := range map[string][]*cobra.Command{
 		"release": {a.releaseCommand(), a.promoteCommand(), a.buildCommand(), a.testCommand(), a.imageCommand(), a.rehearseCommand(), a.botCommand()},
 		"rollout": {a.rolloutCommand(), a.workCommand(), a.deployCommand(), a.rollbackCommand(), a.stateCommand(), a.lintCommand()},
