@@ -257,7 +257,7 @@ func TestBotGoesOnWithRollout(t *testing.T) {
 // secrets or reaches into its network does not hurt the bot, and says so.
 func TestBotOutlivesPackages(t *testing.T) {
 	t.Parallel()
-	s := newBotGitea(t, rig{bot: "rollout-memory: 64\nrollout-time: 12s"})
+	s := newBotGitea(t, rig{bot: "rollout-memory: 64\nrollout-time: 60s"})
 	s.env = append(s.env, "BOT_HIDDEN=a secret of the bot's")
 	s.begin(t)
 	files := newWork(t).rolloutFiles("")
@@ -266,7 +266,7 @@ func TestBotOutlivesPackages(t *testing.T) {
 		{"    x = []\n    for i in range(1000000):\n        x.append('y' * 1000000)", "memory"},
 		{"    fail('|' + str(sorted(host.env().keys())) + str(host.env().get('BOT_HIDDEN')) + host.shell('env').stdout)", "|[\"HOME\", \"PATH\""},
 		{fmt.Sprintf("    http.get(%q)", s.repo.Server.URL), "it is no public address"},
-		{"    host.shell('sleep 60')", "the rollout took longer than 12s"},
+		{"    host.shell('sleep 600')", "the rollout took longer than 1m0s"},
 	} {
 		files["release.ocu.star"] = "ocuroot(\"0.3.0\")\ndef run(ctx):\n" + tt.body + "\n    return done()\ncall(run, name=\"run\")\n"
 		s.push(t, files, "feat: another")

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/rollout/lang"
-	"github.com/slipway-dev/slipway/internal/rollout/ref"
 )
 
 // Status is how far a release or an item of it is.
@@ -67,15 +66,15 @@ type Item struct {
 	Run     int                        `json:"run"`              // the run that this tells of, from 1
 	Inputs  map[string]json.RawMessage `json:"inputs,omitempty"` // as they were when it began
 	Output  map[string]json.RawMessage `json:"output,omitempty"`
-	// Refs are where a deploy's inputs came from, its own outputs left out: what is
-	// deployed follows them.
-	Refs    map[string]ref.Ref `json:"refs,omitempty"`
-	Waits   []Wait             `json:"waits,omitempty"`
-	Next    *Step              `json:"next,omitempty"`  // where a chain goes on
-	Steps   []string           `json:"steps,omitempty"` // functions of the chain that returned
-	Error   *Failure           `json:"error,omitempty"`
-	Started *time.Time         `json:"started,omitempty"`
-	Ended   *time.Time         `json:"ended,omitempty"`
+	// Follows are the references that a deploy's inputs came from, with their
+	// defaults; its own outputs are left out. What is deployed follows them.
+	Follows map[string]lang.Input `json:"follows,omitempty"`
+	Waits   []Wait                `json:"waits,omitempty"`
+	Next    *Step                 `json:"next,omitempty"`  // where a chain goes on
+	Steps   []string              `json:"steps,omitempty"` // functions of the chain that returned
+	Error   *Failure              `json:"error,omitempty"`
+	Started *time.Time            `json:"started,omitempty"`
+	Ended   *time.Time            `json:"ended,omitempty"`
 	// Annotation is what the file or the function says of it.
 	Annotation string `json:"annotation,omitempty"`
 	Down       bool   `json:"down,omitempty"` // the run took it down

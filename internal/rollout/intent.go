@@ -288,8 +288,8 @@ func (r *Runner) removeEnvironment(ctx context.Context, name string) error {
 // it has as inputs. Of a circle, the first goes first.
 func dependentsFirst(deploys []Deployed) (ordered []Deployed) {
 	uses := func(d, other Deployed) bool {
-		for _, to := range d.Item.Refs {
-			if to.Kind == ref.Deploy && to.Package() == other.Package.Package() && to.Package() != d.Package.Package() {
+		for _, in := range d.Item.Follows {
+			if to := *in.Ref; to.Kind == ref.Deploy && to.Package() == other.Package.Package() && to.Package() != d.Package.Package() {
 				return true
 			}
 		}

@@ -249,12 +249,12 @@ func (r *Runner) changedDeploys(ctx context.Context, pkg ref.Ref, in Scope, s *S
 // follows says whether what is deployed has the inputs that it would have now, by
 // its documents alone. Where they do not tell, the package does.
 func (r *Runner) follows(ctx context.Context, pkg ref.Ref, live Item) (bool, error) {
-	if live.Refs == nil {
+	if live.Follows == nil {
 		return false, nil
 	}
 	l := r.resolver(pkg.Package().InRelease(releaseName(numberOf(live.Release))), time.Time{})
-	for name, to := range live.Refs {
-		v, w, err := l.ref(ctx, to)
+	for name, in := range live.Follows {
+		v, w, err := l.one(ctx, in)
 		switch {
 		case ctx.Err() != nil:
 			return false, ctx.Err()
@@ -266,17 +266,17 @@ func (r *Runner) follows(ctx context.Context, pkg ref.Ref, live Item) (bool, err
 }
 
 // followed are the references of a deploy's inputs.
-func (o *opened) followed(e *entry) map[string]ref.Ref {
+func (o *opened) followed(e *entry) map[string]lang.Input {
 	if e.def.Kind != ref.Deploy {
 		return nil
 	}
-	refs := map[string]ref.Ref{}
+	follows := map[string]lang.Input{}
 	for name, in := range e.def.Inputs {
 		if in.Ref != nil && !o.own(e, *in.Ref) {
-			refs[name] = *in.Ref
+			follows[name] = lang.Input{Ref: in.Ref, Default: in.Default}
 		}
 	}
-	return refs
+	return follows
 }
 
 // own says whether a reference leads to what the deploy itself put out.

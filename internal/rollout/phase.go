@@ -326,7 +326,7 @@ func (p *phaseRun) begin(ctx context.Context, e *entry, now time.Time) {
 	}
 	next.Status, next.Inputs, next.Started = Running, e.inputs, &now
 	next.Waits, next.Error, next.Ended, next.Output, next.Annotation = nil, nil, nil, nil, ""
-	next.Down, next.Refs = e.mode.down(), p.o.followed(e)
+	next.Down, next.Follows = e.mode.down(), p.o.followed(e)
 	e.doc = next
 	f := &flight{started: now, task: p.stage.Task(e.key, 0)}
 	p.running[e] = f

@@ -72,6 +72,12 @@ phase("all", work=[deploy(up=up, down=down, environment=e, inputs={"size": input
 	if want := []string{"up prod", "up prod", "up staging", "up staging"}; !slices.Equal(ran, want) {
 		t.Errorf("ran %q, want %q", ran, want)
 	}
+	if err := r.Delete(t.Context(), size); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = r.Continue(t.Context(), rollout.Scope{Intents: true}); err != nil || len(c.Failed) > 0 || len(w.scripts()) != 6 {
+		t.Fatalf("the default counts again: ran %q, %+v, %v", w.scripts(), c, err)
+	}
 	if n := evaluated(); n != 0 {
 		t.Errorf("after a change was followed, the package was evaluated %d times", n)
 	}
