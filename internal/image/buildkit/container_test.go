@@ -220,7 +220,7 @@ func TestContainerCancelled(t *testing.T) {
 	}}
 	begun := time.Now()
 	_, err := c.Exec(ctx, Process{Args: []string{"sh", "-c", "sleep 7531.25 & (trap '' TERM; sleep 7531.25) & echo begun; wait"}, Dir: "/", Stdout: in})
-	if d := time.Since(begun); !errors.Is(err, why) || d > 5*time.Second {
+	if d := time.Since(begun); !errors.Is(err, why) || d > time.Minute {
 		t.Errorf("%v after %v", err, d)
 	}
 	if n := running(t, "7531.25"); n != 0 {
@@ -327,7 +327,7 @@ func TestContainerPrints(t *testing.T) {
 	out = &endless{most: 1 << 20, stop: cancel}
 	begun := time.Now()
 	_, err := c.Exec(ctx, Process{Args: []string{"sh", "-c", "while :; do echo 8642.5; done"}, Dir: "/", Stdout: out})
-	if d := time.Since(begun); !errors.Is(err, context.Canceled) || d > 5*time.Second || out.n > 16<<20 {
+	if d := time.Since(begun); !errors.Is(err, context.Canceled) || d > time.Minute || out.n > 16<<20 {
 		t.Errorf("%v after %v, %d bytes", err, d, out.n)
 	}
 	if n := running(t, "8642.5"); n != 0 {

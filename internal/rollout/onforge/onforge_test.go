@@ -137,7 +137,7 @@ func TestDeploymentsThatCannotBeTold(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if took := time.Since(began); took > time.Second {
+		if took := time.Since(began); took > 20*time.Second {
 			t.Errorf("%s: 1000 deploys waited for %s", name, took)
 		}
 		if err := d.Close(); err != nil {
