@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -84,20 +83,16 @@ func (a *app) releaseNew(ctx context.Context, r *rollouts, in rollout.NewRelease
 		return err
 	}
 	if doc == nil {
-		var names []string
-		for _, e := range envs {
-			names = append(names, e.Name)
-		}
 		if a.json {
 			return a.emit(envs)
 		}
-		fmt.Fprintf(a.out, "registered %s; `slipway work continue` deploys there what belongs there\n", strings.Join(names, ", "))
+		fmt.Fprintf(a.out, "registered %s; `slipway work continue` deploys there what belongs there\n", strings.Join(rollout.Names(envs), ", "))
 		return nil
 	}
 	if err := r.warnOfChanges(ctx, in); err != nil {
 		return err
 	}
-	return a.carryOut(ctx, r, in.Package.Package(), "r"+strconv.Itoa(doc.Number), f)
+	return a.carryOut(ctx, r, in.Package.Package(), doc.Name(), f)
 }
 
 // warnOfChanges says that a package is not as its commit has it: a release is
@@ -115,7 +110,7 @@ func (r *rollouts) warnOfChanges(ctx context.Context, in rollout.NewRelease) err
 
 // carryOut does a release's work, and what becomes possible by it elsewhere.
 func (a *app) carryOut(ctx context.Context, r *rollouts, pkg ref.Ref, name string, f rolloutFlags) error {
-	done, err := r.advance(ctx, f.wait, pkg.InRelease(name))
+	done, err := r.CarryOut(ctx, f.wait, pkg.InRelease(name))
 	if err != nil {
 		return err
 	}
@@ -133,48 +128,6 @@ func (a *app) carryOut(ctx context.Context, r *rollouts, pkg ref.Ref, name strin
 		return reported{came}
 	}
 	return came
-}
-
-// advance does the work of releases, and what becomes possible by it elsewhere. It
-// waits so long for what is missing.
-func (r *rollouts) advance(ctx context.Context, wait time.Duration, releases ...ref.Ref) (rollout.Continued, error) {
-	until := time.Now().Add(wait)
-	for _, rel := range releases {
-		if _, err := r.Advance(ctx, rel.Package(), rel.Release); err != nil {
-			return rollout.Continued{}, err
-		}
-	}
-	done, err := r.Continue(ctx, rollout.Scope{})
-	for err == nil && wait > 0 && time.Now().Before(until) {
-		var ended bool
-		if ended, err = r.ended(ctx, releases); ended || err != nil {
-			break
-		}
-		if err = sleep(ctx, min(2*time.Second, time.Until(until))); err == nil {
-			_, err = r.Continue(ctx, rollout.Scope{Intents: true})
-		}
-	}
-	return done, err
-}
-
-// ended says whether releases are complete or failed.
-func (r *rollouts) ended(ctx context.Context, releases []ref.Ref) (bool, error) {
-	for _, rel := range releases {
-		doc, _, err := r.FindRelease(ctx, rel.Package(), rel.Release)
-		if err != nil || doc.Status != rollout.Complete && doc.Status != rollout.Failed {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 // tellContinued tells what else went on, besides a release that is shown already.
@@ -249,7 +202,7 @@ The items get the inputs that they had (--with recorded), or inputs that are loo
 				return errUsage("--with is %q: it takes recorded or current", with)
 			}
 			return a.withRelease(cmd.Context(), f, args[0], func(ctx context.Context, r *rollouts, pkg ref.Ref, doc rollout.Release) error {
-				name := "r" + strconv.Itoa(doc.Number)
+				name := doc.Name()
 				again, err := r.Retry(ctx, pkg, name, rollout.Inputs(with))
 				if err != nil {
 					return err

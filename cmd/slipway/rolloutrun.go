@@ -153,7 +153,7 @@ func (r *rollouts) carryOutAll(ctx context.Context, packages []ref.Ref, in rollo
 	for i, pkg := range packages {
 		all[i] = release.ReportRollout{Package: pkg.Path, Commit: in.Commit, Status: string(release.Stopped)}
 		in.Package = pkg
-		rel, envs, err := r.begin(ctx, in, rollout.Inputs(q.with))
+		b, err := r.Begin(ctx, in, rollout.Inputs(q.with))
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return all, ctx.Err()
@@ -162,15 +162,16 @@ func (r *rollouts) carryOutAll(ctx context.Context, packages []ref.Ref, in rollo
 			if all[i].Problems, err = problemsOf(err); err != nil {
 				all[i].Problems = release.Problems{{Message: err.Error(), Hint: release.HintOf(err)}}
 			}
-		case rel == (ref.Ref{}):
-			all[i].Status, all[i].Registered = string(release.RolledOut), envs
+		case b.Release == nil:
+			all[i].Status, all[i].Registered = string(release.RolledOut), rollout.Names(b.Environments)
 		default:
-			all[i].Release = rel.Release
-			begun = append(begun, rel)
+			r.noteBegun(pkg, b, q.with)
+			all[i].Release = b.Release.Name()
+			begun = append(begun, pkg.InRelease(b.Release.Name()))
 		}
 	}
 	if len(begun) > 0 {
-		if _, err := r.advance(ctx, q.wait, begun...); err != nil {
+		if _, err := r.CarryOut(ctx, q.wait, begun...); err != nil {
 			return all, err
 		}
 	}
@@ -189,52 +190,17 @@ func (r *rollouts) carryOutAll(ctx context.Context, packages []ref.Ref, in rollo
 	return all, together(errs)
 }
 
-// begin makes a package's release at a commit; one that is there is gone on with,
-// and what failed of it is made ready to run again. Without a release the answer
-// is the environments that the file names.
-func (r *rollouts) begin(ctx context.Context, in rollout.NewRelease, with rollout.Inputs) (ref.Ref, []string, error) {
-	doc, found, err := r.ReleaseOf(ctx, in.Package, in.Commit)
-	if err != nil {
-		return ref.Ref{}, nil, err
+// noteBegun tells how a package's release was begun.
+func (r *rollouts) noteBegun(pkg ref.Ref, b rollout.Begun, with string) {
+	switch {
+	case !b.Found:
+	case b.Release.Status == rollout.Complete:
+		r.Progress.Note(fmt.Sprintf("%s of %s is complete already", b.Release.Name(), pkg.Path))
+	case len(b.Again) > 0:
+		r.Progress.Note(fmt.Sprintf("%s of %s: %s again, with the %s inputs", b.Release.Name(), pkg.Path, strings.Join(b.Again, ", "), with))
+	default:
+		r.Progress.Note(fmt.Sprintf("%s of %s goes on", b.Release.Name(), pkg.Path))
 	}
-	if found && !in.Force {
-		return r.goOnWith(ctx, in.Package, doc, with)
-	}
-	made, envs, err := r.New(ctx, in)
-	if release.KindOf(err) == release.Refused { // another process was faster
-		if doc, found, ferr := r.ReleaseOf(ctx, in.Package, in.Commit); ferr == nil && found && !in.Force {
-			return r.goOnWith(ctx, in.Package, doc, with)
-		}
-	}
-	if err != nil {
-		return ref.Ref{}, nil, err
-	}
-	if made == nil {
-		var names []string
-		for _, e := range envs {
-			names = append(names, e.Name)
-		}
-		return ref.Ref{}, names, nil
-	}
-	return in.Package.InRelease("r" + strconv.Itoa(made.Number)), nil, nil
-}
-
-func (r *rollouts) goOnWith(ctx context.Context, pkg ref.Ref, doc rollout.Release, with rollout.Inputs) (ref.Ref, []string, error) {
-	name := "r" + strconv.Itoa(doc.Number)
-	if doc.Status == rollout.Complete {
-		r.Progress.Note(fmt.Sprintf("%s of %s is complete already", name, pkg.Path))
-		return pkg.InRelease(name), nil, nil
-	}
-	again, err := r.Retry(ctx, pkg, name, with)
-	if err != nil && release.KindOf(err) != release.Refused { // complete meanwhile
-		return ref.Ref{}, nil, err
-	}
-	if len(again) > 0 {
-		r.Progress.Note(fmt.Sprintf("%s of %s: %s again, with the %s inputs", name, pkg.Path, strings.Join(again, ", "), with))
-	} else {
-		r.Progress.Note(fmt.Sprintf("%s of %s goes on", name, pkg.Path))
-	}
-	return pkg.InRelease(name), nil, nil
 }
 
 // goOn does all outstanding work, and tells of the releases that it is about.
@@ -258,7 +224,7 @@ func (r *rollouts) goOn(ctx context.Context) ([]release.ReportRollout, error) {
 			return all, err
 		}
 		for _, doc := range list {
-			rel := pkg.InRelease("r" + strconv.Itoa(doc.Number))
+			rel := pkg.InRelease(doc.Name())
 			touched := slices.ContainsFunc(done.Done, func(t rollout.Task) bool { return t.Ref.Package() == pkg && t.Ref.Release == rel.Release })
 			if pkg.Repo != r.Repo || !touched && (doc.Status == rollout.Complete || doc.Status == rollout.Failed) {
 				continue

@@ -133,7 +133,7 @@ func (a *app) releaseListCommand() *cobra.Command {
 							}
 							continue
 						}
-						rows = append(rows, []string{r.short(pkg.InRelease("r" + strconv.Itoa(doc.Number))), string(doc.Status), release.ShortCommit(doc.Commit),
+						rows = append(rows, []string{r.short(pkg.InRelease(doc.Name())), string(doc.Status), release.ShortCommit(doc.Commit),
 							orElse(strings.Join(append(tagOf(doc), doc.Tags...), " "), "-"), shown(doc.Created), orElse(doc.By, "-")})
 					}
 				}
@@ -236,7 +236,7 @@ func (a *app) releaseLogsCommand() *cobra.Command {
 }
 
 func (a *app) logs(ctx context.Context, r *rollouts, pkg ref.Ref, doc rollout.Release, only []string, run int) error {
-	name := "r" + strconv.Itoa(doc.Number)
+	name := doc.Name()
 	found := false
 	for _, ph := range doc.Phases {
 		for _, key := range ph.Items {

@@ -15,24 +15,35 @@ import (
 // the one that was deployed before. What is deployed then stays as it is until
 // a new release comes.
 func (r *Runner) Rollback(ctx context.Context, pkg ref.Ref, environment, to string) (Item, error) {
+	before, err := r.deployedBefore(ctx, pkg, environment, to)
+	if err != nil {
+		return Item{}, err
+	}
+	o, err := r.open(ctx, pkg, before)
+	if err != nil {
+		return Item{}, err
+	}
+	return r.again(ctx, o, string(ref.Deploy)+"/"+environment, rollBack, nil)
+}
+
+// Before names the release that was deployed into an environment before the one
+// that is there.
+func (r *Runner) Before(ctx context.Context, pkg ref.Ref, environment string) (string, error) {
+	return r.deployedBefore(ctx, pkg, environment, "")
+}
+
+// deployedBefore is Before, unless a release is named. Nothing goes back where
+// nothing is deployed.
+func (r *Runner) deployedBefore(ctx context.Context, pkg ref.Ref, environment, named string) (string, error) {
 	key := string(ref.Deploy) + "/" + environment
 	live, _, found, err := read[Item](ctx, r.Store, latestDoc(pkg, key))
-	if err != nil {
-		return Item{}, err
+	if err == nil && !found {
+		err = release.Refuse("see `slipway deploy list`", "nothing of %s is deployed to %s", pkg.Path, environment)
 	}
-	if !found {
-		return Item{}, release.Refuse("see `slipway deploy list`", "nothing of %s is deployed to %s", pkg.Path, environment)
+	if err != nil || named != "" {
+		return named, err
 	}
-	if to == "" {
-		if to, err = r.before(ctx, pkg, key, numberOf(live.Release)); err != nil {
-			return Item{}, err
-		}
-	}
-	o, err := r.open(ctx, pkg, to)
-	if err != nil {
-		return Item{}, err
-	}
-	return r.again(ctx, o, key, rollBack, nil)
+	return r.before(ctx, pkg, key, numberOf(live.Release))
 }
 
 // before finds the newest release before a number that was deployed well.
