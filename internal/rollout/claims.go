@@ -66,9 +66,13 @@ func (c claims) deploying(o Owner, key string, now time.Time) bool {
 
 func (p *phaseRun) claimKey(e *entry) string { return p.o.self.Release + "/" + e.key }
 
+// mostAlone is how often a batch may meet a conflict that no other process has
+// brought about, as when a claim was renewed meanwhile.
+const mostAlone = 30
+
 // cycle writes down what runs came to and claims the next items, in one batch.
 func (p *phaseRun) cycle(ctx context.Context, outs []outcome) error {
-	for {
+	for alone := 0; ; {
 		batch, err := p.choose(ctx, len(outs))
 		if err != nil {
 			p.lost(outs, err)
@@ -85,11 +89,18 @@ func (p *phaseRun) cycle(ctx context.Context, outs []outcome) error {
 			}
 			return err
 		}
-		// Others work on the package, too: what is theirs is found out anew.
+		// Others work on the package, too: what is theirs is found out anew. Who works
+		// on it claims it; another hand in the state is not to be waited out.
+		before := p.claimsVersion
 		p.todo = append(p.todo, batch...)
 		p.todo = append(p.todo, p.ready...)
 		p.ready = nil
-		if outs, err = p.stillOurs(ctx, outs); err != nil {
+		if outs, err = p.stillOurs(ctx, outs); err == nil && p.claimsVersion == before {
+			if alone++; alone == mostAlone {
+				err = fmt.Errorf("%w: what belongs to %s was changed, and nobody who claims it did", errState, p.o.self)
+			}
+		}
+		if err != nil {
 			p.lost(outs, err)
 			return err
 		}
@@ -189,6 +200,7 @@ func numberOf(release string) int {
 // items no other process has taken over.
 func (p *phaseRun) stillOurs(ctx context.Context, outs []outcome) ([]outcome, error) {
 	var err error
+	p.o.foreign = true
 	if p.claims, p.claimsVersion, err = p.r.readClaims(ctx, p.o.self); err != nil {
 		return outs, fmt.Errorf("%w: %w", errState, err)
 	}
@@ -226,7 +238,7 @@ func (p *phaseRun) refresh(ctx context.Context) error {
 		return err
 	}
 	if version != p.claimsVersion {
-		p.claims, p.claimsVersion = c, version
+		p.claims, p.claimsVersion, p.o.foreign = c, version, true
 		for _, e := range slices.Concat(p.todo, p.others) {
 			if err := p.reload(ctx, e); err != nil {
 				return err

@@ -51,6 +51,10 @@ type phaseRun struct {
 	claimsVersion string
 }
 
+// unread is no version of claims: the first look reads them, and with them the
+// items, which another process may have ended since this one read them.
+const unread = "unread"
+
 // flight is an item that runs.
 type flight struct {
 	task    progress.Task
@@ -93,6 +97,9 @@ func (r *Runner) do(ctx context.Context, o *opened, name string, most int, since
 	}
 	if name == "" {
 		name = todo[0].def.Name
+	}
+	if o.foreign {
+		p.claimsVersion = unread
 	}
 	p.stage = r.Progress.Stage(name)
 	err := p.loop(ctx)

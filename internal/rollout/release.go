@@ -28,6 +28,8 @@ type opened struct {
 	// Who worked on the package before its items were read.
 	claims        claims
 	claimsVersion string
+	// foreign says that another process was seen to work on the package.
+	foreign bool
 }
 
 // NewRelease is what New is asked for.
