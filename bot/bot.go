@@ -60,9 +60,10 @@ type Work struct {
 	Target     *release.Target
 	Forge      forge.Forge
 	Store      state.Store
-	Dir        string // a folder of the operation's own, for artifacts
-	Tree       string // a folder for the commit's files, kept for the next operation
-	HostBuilds bool   // builds and checks may run plain on this machine
+	Dir        string   // a folder of the operation's own, for artifacts
+	Tree       string   // a folder for the commit's files, kept for the next operation
+	HostBuilds bool     // builds and checks may run plain on this machine
+	Settings   Settings // of the repository: which buckets it may publish to
 	Builder    string
 	Progress   progress.Reporter
 }

@@ -74,6 +74,10 @@ type Settings struct {
 	PromoteWorkflow string `yaml:"promote-workflow,omitempty" env:"PROMOTE_WORKFLOW" description:"With work: workflow, the file that promotes. Default: slipway-promote.yml."`
 	HostBuilds      string `yaml:"host-builds,omitempty" env:"HOST_BUILDS" enum:"refuse,allow" description:"Whether builds, checks and scripts of release packages may run plain on the bot's machine: refuse (default: in BuildKit only) or allow."`
 
+	Buckets     []string `yaml:"s3-buckets,omitempty" env:"S3_BUCKETS" description:"S3 buckets that releases may go to, as https://server/bucket or https://server/bucket/folder."`
+	S3AccessKey string   `yaml:"s3-access-key,omitempty" env:"S3_ACCESS_KEY" description:"Access key for these buckets, usually written as $NAME."`
+	S3SecretKey string   `yaml:"s3-secret-key,omitempty" env:"S3_SECRET_KEY" description:"Secret key for them, usually written as $NAME."`
+
 	Space           string   `yaml:"space,omitempty" env:"SPACE" description:"Name of a state of rollouts that several repositories have together, so that their packages refer to each other. Default: each has its own."`
 	RolloutWorkflow string   `yaml:"rollout-workflow,omitempty" env:"ROLLOUT_WORKFLOW" description:"With work: workflow, the file that rolls out. Default: slipway-rollout.yml."`
 	RolloutImage    string   `yaml:"rollout-image,omitempty" env:"ROLLOUT_IMAGE" description:"Image that scripts of release packages run in, in BuildKit."`
@@ -138,7 +142,12 @@ func (c Config) Settings(f ForgeConfig, repository string) Settings {
 	if env == nil {
 		env = f.RolloutEnv
 	}
+	bucket := f.Settings
+	if own.Buckets != nil {
+		bucket = own
+	}
 	return Settings{
+		Buckets: bucket.Buckets, S3AccessKey: bucket.S3AccessKey, S3SecretKey: bucket.S3SecretKey,
 		Space:           pick(own.Space, f.Space),
 		RolloutWorkflow: pick(own.RolloutWorkflow, f.RolloutWorkflow, "slipway-rollout.yml"),
 		RolloutImage:    pick(own.RolloutImage, f.RolloutImage),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/slipway-dev/slipway/internal/config"
 	"github.com/slipway-dev/slipway/internal/forge"
+	"github.com/slipway-dev/slipway/internal/project"
 	"github.com/slipway-dev/slipway/internal/release"
 )
 
@@ -135,7 +136,7 @@ func (v *checker) check() {
 		} else {
 			v.pattern(at+".match", r.Match)
 		}
-		v.settings(at, r.Settings)
+		v.settings(at, &v.config.Repositories[i].Settings)
 	}
 }
 
@@ -179,7 +180,7 @@ func (v *checker) forge(at string, f *ForgeConfig) {
 		v.problem(at+".name", "use letters, digits, dots and dashes", "it is no name for a forge")
 	}
 	v.oneOf(at+".kind", f.Kind, "github", "gitea", "forgejo")
-	v.settings(at, f.Settings)
+	v.settings(at, &f.Settings)
 	v.account(at, f)
 	v.secrets(at, f)
 	if len(f.Repositories) == 0 {
@@ -234,7 +235,8 @@ func (v *checker) secrets(at string, f *ForgeConfig) {
 	f.Secrets = slices.DeleteFunc(secrets, func(s string) bool { return s == "" }) // a problem is noted
 }
 
-func (v *checker) settings(at string, s Settings) {
+func (v *checker) settings(at string, s *Settings) {
+	v.buckets(at, s)
 	v.oneOf(at+".work", s.Work, WorkInBot, WorkInWorkflow)
 	v.oneOf(at+".host-builds", s.HostBuilds, "refuse", AllowHost)
 	v.oneOf(at+".rollout-private-http", s.RolloutPrivate, "refuse", AllowHost)
@@ -249,6 +251,26 @@ func (v *checker) settings(at string, s Settings) {
 	for _, w := range []struct{ key, file string }{{"workflow", s.Workflow}, {"promote-workflow", s.PromoteWorkflow}, {"rollout-workflow", s.RolloutWorkflow}} {
 		if strings.Contains(w.file, "/") {
 			v.problem(at+"."+w.key, "leave the folder out, such as release.yml", "a workflow is named by its file alone")
+		}
+	}
+}
+
+// buckets reads the keys of buckets, and where they may be used.
+func (v *checker) buckets(at string, s *Settings) {
+	for i, b := range s.Buckets {
+		if err := project.CheckBucket(b); err != nil {
+			v.problem(fmt.Sprintf("%s.s3-buckets[%d]", at, i), "write it as https://garage.example/releases", "%v", err)
+		}
+	}
+	for _, key := range []struct {
+		name  string
+		value *string
+	}{{"s3-access-key", &s.S3AccessKey}, {"s3-secret-key", &s.S3SecretKey}} {
+		switch {
+		case *key.value != "":
+			*key.value = v.secret(at+"."+key.name, *key.value)
+		case len(s.Buckets) > 0:
+			v.problem(at+"."+key.name, "write it as $NAME", "the buckets have no keys")
 		}
 	}
 }

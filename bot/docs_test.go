@@ -121,7 +121,7 @@ func TestDocsVariables(t *testing.T) {
 		if m := regexp.MustCompile("^Variables: `([A-Z0-9_]+)…`").FindStringSubmatch(line); m != nil {
 			prefix = m[1]
 		}
-		if m := regexp.MustCompile("^\\| [^|]+ \\| [^|]+ \\| `([A-Z_]+)` \\|").FindStringSubmatch(line); m != nil {
+		if m := regexp.MustCompile("^\\| [^|]+ \\| [^|]+ \\| `([A-Z0-9_]+)` \\|").FindStringSubmatch(line); m != nil {
 			n++
 			if !v.asked[prefix+m[1]] {
 				t.Errorf("nobody reads %s%s", prefix, m[1])

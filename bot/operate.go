@@ -211,7 +211,7 @@ func (b *Bot) releaseSelected(ctx context.Context, r *repository, op ledger.Oper
 		return release.Report{Schema: release.ReportSchema, Outcome: release.Stopped, Decision: d}, err
 	}
 	return b.Release(ctx, Work{Project: p, Event: p.Event, Goal: engine.ToRelease, Target: r.config.Target(r.name), Forge: r.forge,
-		Store: b.ledger.Store(), Dir: b.folder(op), Tree: r.tree(op.Lane), HostBuilds: r.HostBuilds == AllowHost, Builder: b.config.Builder, Progress: tell})
+		Store: b.ledger.Store(), Dir: b.folder(op), Tree: r.tree(op.Lane), HostBuilds: r.HostBuilds == AllowHost, Settings: r.Settings, Builder: b.config.Builder, Progress: tell})
 }
 
 // fresh is for how long a draft is taken for the work of a run that goes on.

@@ -197,7 +197,7 @@ func (b *Bot) promotionWork(ctx context.Context, r *repository, rules project.Ai
 	}
 	p.Event = d.Event
 	w := Work{Project: p, Event: d.Event, Target: r.config.Target(r.name), Forge: r.forge, Store: b.ledger.Store(),
-		HostBuilds: r.HostBuilds == AllowHost, Builder: b.config.Builder}
+		HostBuilds: r.HostBuilds == AllowHost, Settings: r.Settings, Builder: b.config.Builder}
 	if d.Source != "" {
 		w.Promotion = &engine.Promotion{From: d.Source}
 	}

@@ -36,11 +36,27 @@ func (a *app) botRelease(ctx context.Context, w bot.Work) (release.Report, error
 			return release.Report{}, err
 		}
 	}
+	if err := project.MayPublish(cfg, w.Settings.Buckets, w.HostBuilds); err != nil {
+		return release.Report{}, err
+	}
+	places, err := placesFor(shelvesOf(cfg, w.Target, w.Project.Repo.Dir, w.Progress, bucketKeys(w.Settings)))
+	if err != nil {
+		return release.Report{}, err
+	}
 	e := &engine.Engine{Repo: w.Project.Repo, Remote: "origin", Progress: w.Progress, Containers: m, Store: w.Store,
 		Images:  engine.Images{Maker: m, Registry: m.Registry(), Facts: a.imageFacts(source, m)},
+		Places:  places,
 		Connect: func(context.Context) (forge.Forge, error) { return w.Forge, nil }}
 	r, err := e.Run(ctx, engine.Request{Event: w.Event, Config: cfg, Target: w.Target, Goal: w.Goal, Promote: w.Promotion, AnyPlan: true,
 		Dist: filepath.Join(w.Dir, "dist"), Source: source})
 	r.Warnings = append(slices.Clone(w.Project.Warnings), r.Warnings...)
 	return r, err
+}
+
+// bucketKeys are the keys of a repository's buckets in the place of variables:
+// nothing else of the bot's environment counts for them.
+func bucketKeys(s bot.Settings) func(string) string {
+	return func(name string) string {
+		return map[string]string{"SLIPWAY_S3_ACCESS_KEY_ID": s.S3AccessKey, "SLIPWAY_S3_SECRET_ACCESS_KEY": s.S3SecretKey}[name]
+	}
 }

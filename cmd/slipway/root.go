@@ -69,7 +69,7 @@ func (a *app) root() *cobra.Command {
 		&cobra.Group{ID: "rollout", Title: "Roll out (release packages, *.ocu.star; see also slipway release new):"},
 		&cobra.Group{ID: "look", Title: "Look before:"}, &cobra.Group{ID: "setup", Title: "Set up:"})
 	for group, commands := range map[string][]*cobra.Command{
-		"release": {a.releaseCommand(), a.promoteCommand(), a.buildCommand(), a.testCommand(), a.imageCommand(), a.rehearseCommand(), a.botCommand()},
+		"release": {a.releaseCommand(), a.promoteCommand(), a.buildCommand(), a.testCommand(), a.imageCommand(), a.publishCommand(), a.indexCommand(), a.withdrawCommand(), a.rehearseCommand(), a.botCommand()},
 		"rollout": {a.rolloutCommand(), a.workCommand(), a.deployCommand(), a.rollbackCommand(), a.stateCommand(), a.lintCommand()},
 		"look":    {a.planCommand(), a.classifyCommand(), a.notesCommand(), a.checkCommand()},
 		"setup":   {a.initCommand(), a.schemaCommand(), a.cacheCommand(), a.versionCommand()},
@@ -98,9 +98,9 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := "see `slipway --help`"
+	hint := "see `" + cmd.CommandPath() + " --help`"
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "did you mean `slipway " + near[0] + "`?"
+		hint = "did you mean `" + cmd.CommandPath() + " " + near[0] + "`?"
 	}
 	return release.Invalidf(hint, "there is no command %q", args[0])
 }

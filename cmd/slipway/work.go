@@ -74,6 +74,7 @@ type goal struct {
 	skipChecks bool
 	platforms  []release.Platform
 	merge      bool
+	only       []string // kinds of places
 	promote    *project.Promotion
 }
 
@@ -157,13 +158,17 @@ func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 	}
 	a.warn(l.project.Warnings)
 
+	places, err := a.places(cfg, l.target, l.repo.Dir, show)
+	if err != nil && g.to >= engine.ToPlaces {
+		return none, err
+	}
 	e := &engine.Engine{Repo: l.repo, Remote: l.remote, Progress: show, Containers: m,
 		Images:  engine.Images{Maker: m, Registry: m.Registry(), Facts: a.imageFacts(source, m)},
-		Connect: connect,
-		Store:   state.OpenDir(filepath.Join(l.repo.CommonDir(), "slipway", "state"))}
+		Connect: connect, Places: places,
+		Store: state.OpenDir(filepath.Join(l.repo.CommonDir(), "slipway", "state"))}
 	r, err := e.Run(ctx, engine.Request{
 		Event: l.project.Event, Class: a.class, Config: cfg, Target: l.target, Goal: g.to, Promote: moved, Snapshot: g.snapshot,
-		Platforms: g.platforms, Merge: g.merge, SkipChecks: g.skipChecks, Rebuild: g.rebuild, Dist: a.distFolder(l.repo), Source: source,
+		Platforms: g.platforms, Merge: g.merge, Only: g.only, SkipChecks: g.skipChecks, Rebuild: g.rebuild, Dist: a.distFolder(l.repo), Source: source,
 	})
 	a.warn(r.Warnings)
 	r.Warnings = append(l.project.Warnings, r.Warnings...)

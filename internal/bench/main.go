@@ -43,6 +43,7 @@ type subject struct {
 func subjects() []subject {
 	return []subject{{name: "build", measure: measureBuild}, {name: "notes", measure: measureNotes}, {name: "classify", measure: measureClassify},
 		{name: "upload", measure: measureUpload}, {name: "images", measure: measureImages}, {name: "bot", measure: measureBot}, {name: "rollout", measure: measureRollout},
+		{name: "site", measure: measureSite},
 		{name: "storm", measure: measureStorm, long: true}}
 }
 
@@ -59,6 +60,9 @@ type bench struct {
 func run(ctx context.Context, args []string, out, log io.Writer) (err error) {
 	if len(args) == 2 && args[0] == bareMode {
 		return serveBare(ctx, args[1], out)
+	}
+	if len(args) == 3 && args[0] == siteMode {
+		return makeSite(args[1], args[2] != "", out)
 	}
 	if was, err := storm.Bot(out, log); was {
 		return err
@@ -99,7 +103,7 @@ func parse(args []string, log io.Writer) (chosen []subject, turns int, err error
 	f.SetOutput(log)
 	f.IntVar(&turns, "turns", 5, "how often each figure is taken; the median counts")
 	f.Usage = func() {
-		fmt.Fprintln(log, "usage: go run ./internal/bench [-turns N] [build|notes|classify|upload|images|bot|storm …]")
+		fmt.Fprintln(log, "usage: go run ./internal/bench [-turns N] [build|notes|classify|upload|images|bot|rollout|site|storm …]")
 		f.PrintDefaults()
 	}
 	if err := f.Parse(args); err != nil {
@@ -114,7 +118,7 @@ func parse(args []string, log io.Writer) (chosen []subject, turns int, err error
 	for _, name := range f.Args() {
 		i := slices.IndexFunc(all, func(s subject) bool { return s.name == name })
 		if i < 0 {
-			return nil, 0, fmt.Errorf("there is no benchmark %q: build, notes, classify, upload, images, bot and storm are", name)
+			return nil, 0, fmt.Errorf("there is no benchmark %q: build, notes, classify, upload, images, bot, rollout, site and storm are", name)
 		}
 		chosen = append(chosen, all[i])
 	}

@@ -47,7 +47,7 @@ func TestDocsReference(t *testing.T) {
 }
 
 func reference() string {
-	titles := []string{"Top level", "classes[]", "test[]", "builds[]", "archives[]", "images[]", "images[].source", "images[].s2i", "images[].secrets[]", "images[].cache", "builder", "builder.nodes[]", "notes", "notes.groups[]", "promote", "schedule[]", "commands", "commands.*", "rollout[]"}
+	titles := []string{"Top level", "classes[]", "test[]", "builds[]", "archives[]", "packages[]", "packages[].contents[]", "packages[].scripts", "images[]", "images[].source", "images[].s2i", "images[].secrets[]", "images[].cache", "builder", "builder.nodes[]", "notes", "notes.groups[]", "publish", "publish.s3", "publish.folder", "publish.index", "promote", "schedule[]", "commands", "commands.*", "rollout[]"}
 	var b strings.Builder
 	for i, s := range sections {
 		title := titles[i]

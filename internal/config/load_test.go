@@ -132,8 +132,8 @@ func TestLoadProblems(t *testing.T) {
 5:5 builds[0].goos: unknown key ` + "`goos` (write `platforms`, such as [linux/amd64, linux/arm64])" + `
 6:1 before: unknown key ` + "`before` (checks and commands that run first are steps of `test`)" + `
 7:1 dockers: unknown key ` + "`dockers` (write `images`)" + `
-8:1 run: unknown key ` + "`run` (`run` belongs to an entry of `test`; the keys here are project, classes, test, builds, archives, images, builder, assets, notes, promote, schedule, commands, rollout)" + `
-9:1 zzzzzz: unknown key ` + "`zzzzzz` (the keys here are project, classes, test, builds, archives, images, builder, assets, notes, promote, schedule, commands, rollout)"},
+8:1 run: unknown key ` + "`run` (`run` belongs to an entry of `test`; the keys here are project, description, homepage, license, maintainer, classes, test, builds, archives, packages, images, builder, assets, notes, publish, promote, schedule, commands, rollout)" + `
+9:1 zzzzzz: unknown key ` + "`zzzzzz` (the keys here are project, description, homepage, license, maintainer, classes, test, builds, archives, packages, images, builder, assets, notes, publish, promote, schedule, commands, rollout)"},
 		{"key in another spelling", "classes: [{name: a, branch: main, release_tag: 'x-{short}'}]", "1:35 classes[0].release_tag: unknown key `release_tag` (did you mean `release-tag`?)"},
 		{"wrong types", "project: [a]\nbuilds:\n  id: a\nassets: a.txt, b.txt\ntest: [go vet ./...]\nnotes: x\nclasses: 7\narchives: [{files: {a: b}}]\n", `
 1:10 project: project must be text, not a list (write one value, without [ ] and ` + "`- `)" + `

@@ -19,19 +19,25 @@ const writtenHead = `# What Slipway ships from this repository.
 
 // samples are shown, commented out, for the keys that a config leaves out.
 var samples = map[string]string{
-	"project":  "project: hello",
-	"classes":  "classes:\n  - {name: stable, tag: 'v[0-9]+\\.[0-9]+\\.[0-9]+'}",
-	"test":     "test:\n  - {name: vet, run: go vet ./...}\n  - {name: unit, run: go test ./...}\n  - {name: integration, run: 'go test -tags integration ./...', on: release, platforms: [linux/amd64, linux/386]}",
-	"builds":   "builds:\n  - {id: hello, main: ./cmd/hello}",
-	"archives": "archives:\n  - {formats: [tar.gz]}",
-	"images":   "images:\n  - {id: hello, repository: registry.example/acme/hello}",
-	"builder":  "builder: unix:///run/buildkit/buildkitd.sock",
-	"assets":   "assets: [install.sh]",
-	"notes":    "notes:\n  exclude: ['^chore']",
-	"promote":  "promote:\n  require: [build, 'ci/**']",
-	"schedule": "schedule:\n  - {cron: '0 3 * * 1', timezone: Europe/Paris}",
-	"commands": "commands:\n  promote: {permission: maintain}",
-	"rollout":  "rollout:\n  - {package: release.ocu.star, classes: [stable]}",
+	"project":     "project: hello",
+	"description": "description: Says hello",
+	"homepage":    "homepage: https://hello.example",
+	"license":     "license: Apache-2.0",
+	"maintainer":  "maintainer: Acme <release@acme.example>",
+	"classes":     "classes:\n  - {name: stable, tag: 'v[0-9]+\\.[0-9]+\\.[0-9]+'}",
+	"test":        "test:\n  - {name: vet, run: go vet ./...}\n  - {name: unit, run: go test ./...}\n  - {name: integration, run: 'go test -tags integration ./...', on: release, platforms: [linux/amd64, linux/386]}",
+	"builds":      "builds:\n  - {id: hello, main: ./cmd/hello}",
+	"archives":    "archives:\n  - {formats: [tar.gz]}",
+	"packages":    "packages:\n  - {formats: [deb, rpm]}",
+	"images":      "images:\n  - {id: hello, repository: registry.example/acme/hello}",
+	"builder":     "builder: unix:///run/buildkit/buildkitd.sock",
+	"assets":      "assets: [install.sh]",
+	"notes":       "notes:\n  exclude: ['^chore']",
+	"publish":     "publish:\n  s3: {endpoint: 'https://garage.example', bucket: releases}",
+	"promote":     "promote:\n  require: [build, 'ci/**']",
+	"schedule":    "schedule:\n  - {cron: '0 3 * * 1', timezone: Europe/Paris}",
+	"commands":    "commands:\n  promote: {permission: maintain}",
+	"rollout":     "rollout:\n  - {package: release.ocu.star, classes: [stable]}",
 }
 
 // Write gives a config as YAML with a comment above each key, and keys that are

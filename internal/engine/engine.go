@@ -5,12 +5,16 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/build"
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/git"
+	"github.com/slipway-dev/slipway/internal/pack"
 	"github.com/slipway-dev/slipway/internal/progress"
+	"github.com/slipway-dev/slipway/internal/publish"
 	"github.com/slipway-dev/slipway/internal/release"
 	"github.com/slipway-dev/slipway/internal/state"
 )
@@ -24,6 +28,8 @@ type Engine struct {
 	Connect func(context.Context) (forge.Forge, error)
 	Store   state.Store
 	Images  Images
+	// Places are where releases go besides the forge, in the plan's order.
+	Places []publish.Place
 	// Containers runs the builds and checks that name a builder image.
 	Containers build.Containers
 	Progress   progress.Reporter
@@ -38,6 +44,7 @@ const (
 	ToBuild               // make the artifacts
 	ToPart                // build some platforms, for another machine to make the release of
 	ToStage               // the same, and leave the binaries in the release's draft
+	ToPlaces              // bring the release's files to places besides the forge, and nothing else
 	ToRelease             // publish it
 )
 
@@ -59,12 +66,14 @@ type Request struct {
 	// Snapshot builds the folder as it is instead of the commit; it can't go
 	// as far as ToRelease.
 	Snapshot bool
-	// Platforms builds only these; empty means all. It can't go as far as
-	// ToRelease.
+	// Platforms builds only these, or brings only these to places; empty means
+	// all. It can't go as far as ToRelease.
 	Platforms []release.Platform
 	// Merge makes the release of the parts that others have left, on disk or
 	// in the draft, and builds no binary itself.
 	Merge bool
+	// Only names the kinds of places to go to; empty means all.
+	Only []string
 	// SkipChecks leaves the checks out; it can't go as far as ToRelease.
 	SkipChecks bool
 	// Rebuild makes everything anew, even what is there and unchanged.
@@ -84,7 +93,7 @@ type Promotion struct {
 // Run takes a request as far as its goal. The Report is whole in every case;
 // the error is the one inside it.
 func (e *Engine) Run(ctx context.Context, req Request) (release.Report, error) {
-	r := run{Engine: e, req: req, report: release.Report{Schema: release.ReportSchema, Outcome: release.Stopped}}
+	r := &run{Engine: e, req: req, report: release.Report{Schema: release.ReportSchema, Outcome: release.Stopped}}
 	err := r.way(ctx)
 	if err != nil {
 		r.report.Outcome = release.Stopped
@@ -99,6 +108,8 @@ type run struct {
 	report release.Report
 	forge  forge.Forge // from preflight on; in a promotion, from the plan on
 	source *source     // of a promotion
+
+	fetching sync.Mutex // one asset is brought to disk at a time
 }
 
 // way is the one way through.
@@ -130,6 +141,9 @@ func (r *run) way(ctx context.Context) error {
 	if r.report.Outcome = release.Planned; r.req.Goal == ToPlan {
 		return nil
 	}
+	if r.req.Goal == ToPlaces {
+		return r.toPlaces(ctx, p)
+	}
 	var repo forge.Repository
 	if r.req.Goal == ToRelease || r.req.Goal == ToStage {
 		var done *forge.Release
@@ -154,14 +168,18 @@ func (r *run) way(ctx context.Context) error {
 	if r.report.Outcome = release.Built; r.req.Goal == ToBuild {
 		return nil
 	}
+	goods := r.delivery(p, m)
 	s, err := r.staged(ctx, p, m, j)
+	if err == nil {
+		err = r.stagePlaces(ctx, p, goods)
+	}
 	if err == nil {
 		err = r.committed(ctx, p, m, s, j)
 	}
-	if err != nil && r.publishedByAnother(ctx, p) {
-		return nil
+	if err != nil && !r.publishedByAnother(ctx, p) {
+		return err
 	}
-	return err
+	return r.commitPlaces(ctx, p, goods)
 }
 
 // partial reports whether only a part of the release is asked for.
@@ -229,6 +247,9 @@ func (r *run) plan(ctx context.Context, d release.Decision) (release.Plan, error
 		if p, err = r.newPlan(ctx, d); err != nil {
 			return "", err
 		}
+		if err = pack.Check(p); err != nil {
+			return "", err
+		}
 		r.report.Plan, r.report.PlanHash = &p, p.Hash()
 		what := fmt.Sprintf("%d builds", len(p.Builds))
 		if p.Promoted != nil {
@@ -253,7 +274,7 @@ func countImages(p release.Plan) string {
 // plan tells of, gets it and plans again.
 func (r *run) newPlan(ctx context.Context, d release.Decision) (release.Plan, error) {
 	var facts release.ImageFacts
-	if r.req.Goal == ToBuild || r.req.Goal == ToTest || r.req.Snapshot {
+	if r.req.Goal == ToBuild || r.req.Goal == ToTest || r.req.Snapshot || r.req.Goal == ToPlaces && !slices.Contains(r.req.Only, release.PlaceImages) {
 		r.req.Config.Images = nil // an image lies in registries, and nothing goes there
 	}
 	if len(r.req.Config.Images) > 0 {
@@ -300,6 +321,12 @@ func (r *run) preflighted(ctx context.Context, p release.Plan) (repo forge.Repos
 		if done != nil {
 			r.report.Outcome = release.Unchanged
 			r.report.Release = forgeRelease(*done)
+			if err := r.checkPlaces(ctx, p); err != nil {
+				return "", err
+			}
+			if release.IsWithdrawn(done.Body) {
+				return "published, and withdrawn since: it stays so", nil
+			}
 			if from := r.report.PromotedFrom; from != nil && p.Promoted == nil {
 				return "published already, with the bits of " + from.Tag, r.tagPublished(ctx, p, *done)
 			}
@@ -311,8 +338,11 @@ func (r *run) preflighted(ctx context.Context, p release.Plan) (repo forge.Repos
 		if err := r.checkImages(ctx, p); err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("%s takes %s", p.Target, p.Tag), nil
+		return fmt.Sprintf("%s takes %s", p.Target, p.Tag), r.checkPlaces(ctx, p)
 	})
+	if err == nil && done != nil && r.req.Goal == ToRelease {
+		err = r.rollForward(ctx, p, *done)
+	}
 	return repo, done, err
 }
 

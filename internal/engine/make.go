@@ -22,6 +22,7 @@ import (
 // made is everything that will be an asset, on disk, and the release's text.
 type made struct {
 	artifacts []release.Artifact
+	binaries  []release.ManifestBinary
 	images    []release.MadeImage
 	body      string
 }
@@ -31,6 +32,9 @@ type made struct {
 func (r *run) make(ctx context.Context, p release.Plan, limits forge.Limits, j *journal) (made, error) {
 	source, err := r.req.Source(ctx)
 	if err != nil {
+		return made{}, err
+	}
+	if err := pack.CheckSource(p, source, r.req.Dist); err != nil {
 		return made{}, err
 	}
 	if err := ignored(r.req.Dist); err != nil {
@@ -56,7 +60,7 @@ func (r *run) make(ctx context.Context, p release.Plan, limits forge.Limits, j *
 	if m.images, err = r.images(ctx, p, source, binaries, j); err != nil {
 		return made{}, err
 	}
-	if p.Target != nil {
+	if p.Target != nil || r.req.Goal == ToPlaces {
 		if m.body, full, err = r.notes(ctx, p, limits); err != nil {
 			return made{}, err
 		}
@@ -64,6 +68,7 @@ func (r *run) make(ctx context.Context, p release.Plan, limits forge.Limits, j *
 	if m.artifacts, err = r.pack(ctx, p, source, binaries, m.images, full); err != nil {
 		return made{}, err
 	}
+	m.binaries = release.BinariesIn(p, binaries)
 	r.report.Dist = r.req.Dist
 	for _, a := range m.artifacts {
 		r.report.Assets = append(r.report.Assets, release.ReportAsset{Artifact: a, File: a.Path})

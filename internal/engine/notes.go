@@ -95,6 +95,12 @@ func body(p release.Plan, notes string, limit int) (text, full string) {
 	return strings.TrimRight(notes, "\n") + mark, ""
 }
 
+// textOf is a release's body as people read it.
+func textOf(body string) string {
+	text, _, _ := strings.Cut(release.Unmark(body), marker)
+	return strings.TrimRight(text, "\n")
+}
+
 // assetURL is where an asset will lie once the release is public.
 func assetURL(p release.Plan, name string) string {
 	return p.Target.Server + "/" + p.Target.Repository + "/releases/download/" + url.PathEscape(p.Tag) + "/" + url.PathEscape(name)

@@ -110,6 +110,9 @@ func (r *run) findSource(ctx context.Context, tag string) (s source, err error) 
 		return s, release.Refuse("release it first; or "+release.RebuildHint, "%s has no public release whose bits could be promoted", tag)
 	}
 	s.release = found[i]
+	if release.IsWithdrawn(s.release.Body) {
+		return s, release.Refuse("promote another one", "%s was withdrawn: %s", tag, s.release.URL)
+	}
 	var fault *forge.Error
 	switch s.manifest, err = r.readManifest(ctx, s.release); {
 	case errors.Is(err, forge.ErrNoManifest):
@@ -175,7 +178,7 @@ func (r *run) makeOrMove(ctx context.Context, p release.Plan, limits forge.Limit
 	if err := ignored(r.req.Dist); err != nil {
 		return made{}, err
 	}
-	m := made{images: r.promotedImages(p)}
+	m := made{images: r.promotedImages(p), binaries: r.source.manifest.Binaries}
 	var full string
 	var err error
 	if m.body, full, err = r.notes(ctx, p, limits); err != nil {
@@ -211,7 +214,7 @@ func (r *run) promotedImages(p release.Plan) []release.MadeImage {
 
 func (r *run) bringAssets(ctx context.Context, p release.Plan, images []release.MadeImage, fullNotes string) (artifacts []release.Artifact, err error) {
 	err = r.stage("promote", func(st progress.Stage) (string, error) {
-		o := pack.Promotion{Dist: r.req.Dist, Plan: p, Images: images, Stage: st, Open: r.openPromoted}
+		o := pack.Promotion{Dist: r.req.Dist, Plan: p, Images: images, Binaries: r.source.manifest.Binaries, Stage: st, Open: r.openPromoted}
 		if fullNotes != "" {
 			o.Texts = append(o.Texts, pack.Text{Name: p.NotesName(), Kind: release.KindNotes, Content: []byte(fullNotes)})
 		}

@@ -19,8 +19,10 @@ func (p *packer) lists(ctx context.Context, artifacts []release.Artifact) ([]rel
 		switch planned.Kind {
 		case release.KindChecksums:
 			content = Checksums(artifacts)
+		case release.KindInstaller:
+			content, err = installScript(p.Plan, artifacts, release.BinariesIn(p.Plan, p.Binaries))
 		case release.KindManifest:
-			content, err = release.NewManifest(p.Plan, artifacts, p.Images).Encode()
+			content, err = release.NewManifest(p.Plan, artifacts, p.Images, release.BinariesIn(p.Plan, p.Binaries)).Encode()
 		default:
 			continue
 		}
@@ -47,12 +49,13 @@ func (p *packer) checkPlanned(artifacts []release.Artifact) error {
 }
 
 // Checksums is the text that `sha256sum -c` reads: one line "<hex>  <name>" for
-// each artifact but the checksums and the manifest, sorted by name.
+// each artifact but the checksums, the manifest and the installer, which a promoted
+// release has anew, sorted by name.
 func Checksums(artifacts []release.Artifact) []byte {
 	var lines []string
 	sorted := slices.SortedFunc(slices.Values(artifacts), func(a, b release.Artifact) int { return strings.Compare(a.Name, b.Name) })
 	for _, a := range sorted {
-		if a.Kind != release.KindChecksums && a.Kind != release.KindManifest {
+		if a.Kind != release.KindChecksums && a.Kind != release.KindManifest && a.Kind != release.KindInstaller {
 			lines = append(lines, strings.TrimPrefix(a.Digest, "sha256:")+"  "+a.Name+"\n")
 		}
 	}

@@ -108,6 +108,13 @@ func (p *packer) assets() ([]asset, error) {
 		}
 		out = append(out, made)
 	}
+	for _, sys := range p.Plan.Packages {
+		made, err := p.systemPackage(sys)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, made)
+	}
 	files, err := p.files()
 	if err != nil {
 		return nil, err
@@ -116,11 +123,14 @@ func (p *packer) assets() ([]asset, error) {
 	for _, t := range p.Texts {
 		out = append(out, textAsset(t))
 	}
-	return out, checkAssetNames(out)
+	return out, checkAssetNames(out, p.Plan.Installer)
 }
 
-func checkAssetNames(assets []asset) error {
+func checkAssetNames(assets []asset, script *release.PlanInstaller) error {
 	from := map[string]string{release.ChecksumsName: "the checksums", release.ManifestName: "the manifest"}
+	if script != nil {
+		from[script.Asset] = "the script that installs the release"
+	}
 	for _, a := range assets {
 		if err := release.CheckAssetName(a.name); err != nil {
 			return release.Invalidf("rename it, or take it out of `assets`", "%s: %v", a.from, err)

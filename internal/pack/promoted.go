@@ -20,6 +20,8 @@ type Promotion struct {
 	Plan   release.Plan // with its Promoted
 	Texts  []Text       // the new release's own
 	Images []release.MadeImage
+	// Binaries are those inside of the assets.
+	Binaries []release.ManifestBinary
 	// Open reads one of the source's assets.
 	Open  func(context.Context, release.Artifact) (io.ReadCloser, error)
 	Stage progress.Stage
@@ -56,7 +58,18 @@ func Promoted(ctx context.Context, o Promotion) ([]release.Artifact, error) {
 		}
 		out = append(out, made)
 	}
-	manifest, err := release.NewManifest(o.Plan, slices.Clone(out), o.Images).Encode()
+	if in := o.Plan.Installer; in != nil {
+		script, err := installScript(o.Plan, out, o.Binaries)
+		if err != nil {
+			return nil, err
+		}
+		made, err := p.make(ctx, textAsset(Text{Name: in.Asset, Kind: release.KindInstaller, Content: script}))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, made)
+	}
+	manifest, err := release.NewManifest(o.Plan, slices.Clone(out), o.Images, o.Binaries).Encode()
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +83,17 @@ func Promoted(ctx context.Context, o Promotion) ([]release.Artifact, error) {
 		keep[a.Name] = true
 	}
 	return out, folder.RemoveExcept(keep)
+}
+
+// Fetch brings one asset of a public release into the output folder, as Promoted
+// does; one that lies there and is equal is not read.
+func Fetch(ctx context.Context, out string, a release.Artifact, open func(context.Context) (io.ReadCloser, error)) error {
+	folder, err := dist.Open(out, "pack")
+	if err != nil {
+		return err
+	}
+	return bring(ctx, folder, Promotion{Plan: release.Plan{Promoted: &release.PlanPromotion{From: "the release"}}, Stage: progress.Discard.Stage("fetch"),
+		Open: func(ctx context.Context, _ release.Artifact) (io.ReadCloser, error) { return open(ctx) }}, a)
 }
 
 // bring makes one asset lie in the folder.

@@ -20,6 +20,7 @@ const (
 	openAPIVersion   = "23.0.2"
 	fixturesVersion  = "23.1.2"
 	webhooksVersion  = "7.6.1"
+	s3Version        = "1.8.0"
 )
 
 func giteaPart() Part {
@@ -75,6 +76,15 @@ func buildxPart() Part {
 	}.part("buildx", buildxVersion)
 }
 
+func s3Part() Part {
+	return goTool{
+		folder:  "s3",
+		pkg:     "github.com/versity/versitygw/cmd/versitygw",
+		bin:     "versitygw",
+		ldflags: "-s -w",
+	}.part("versitygw", s3Version)
+}
+
 func linterPart() Part {
 	return goTool{
 		folder:  "golangci-lint",
@@ -124,6 +134,7 @@ func Parts() []NamedPart {
 		{runnerPart(), "SLIPWAY_GITEA_RUNNER", "runner"},
 		{actPart(), "SLIPWAY_ACT", "act"},
 		{buildxPart(), "SLIPWAY_BUILDX_COMMAND", "buildx"},
+		{s3Part(), "SLIPWAY_VERSITYGW", "versitygw"},
 		{toolchainPart(), "SLIPWAY_TOOLCHAIN_IMAGE", ""},
 		{baseImagePart(), "SLIPWAY_BASE_IMAGE", ""},
 		{actionImagePart(), "SLIPWAY_ACTION_IMAGE", ""},

@@ -3,6 +3,7 @@ package release
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // ArtifactKind says what an artifact is for.
@@ -11,7 +12,9 @@ type ArtifactKind string
 const (
 	KindBinary    ArtifactKind = "binary"    // a bare executable
 	KindArchive   ArtifactKind = "archive"   // binaries and files of one platform
+	KindPackage   ArtifactKind = "package"   // deb, rpm, apk or archlinux
 	KindFile      ArtifactKind = "file"      // a file of the repository, as it is
+	KindInstaller ArtifactKind = "installer" // install.sh; each release has its own
 	KindChecksums ArtifactKind = "checksums" // checksums.txt
 	KindDigests   ArtifactKind = "digests"   // digests.txt, of the images
 	KindNotes     ArtifactKind = "notes"     // the full notes, when the forge's limit cut them
@@ -42,9 +45,34 @@ type Manifest struct {
 	PlanHash  string      `json:"planHash"` // sha256:<64 hex digits>
 	Artifacts []Artifact  `json:"artifacts"`
 	Images    []MadeImage `json:"images,omitempty"`
+	// Binaries are those that archives and images were made of.
+	Binaries []ManifestBinary `json:"binaries,omitempty"`
 	// PromotedFrom is set when the artifacts and images are those of another
 	// release; the manifest itself and the notes are this one's own.
 	PromotedFrom *PromotedFrom `json:"promotedFrom,omitempty"`
+}
+
+// ManifestBinary is a bare binary, and where its bytes are to be had.
+type ManifestBinary struct {
+	Binary
+	// Asset is the archive that holds it at its root, or the asset that it is;
+	// empty when none does.
+	Asset string `json:"asset,omitempty"`
+}
+
+// BinariesIn says in which asset of the plan each binary is.
+func BinariesIn(p Plan, binaries []Binary) []ManifestBinary {
+	var out []ManifestBinary
+	for _, b := range binaries {
+		m := ManifestBinary{Binary: b}
+		for _, a := range p.Archives {
+			if a.Platform == b.Platform && slices.Contains(a.Builds, b.ID) && (m.Asset == "" || a.Format == "binary") {
+				m.Asset = a.Name
+			}
+		}
+		out = append(out, m)
+	}
+	return out
 }
 
 // ManifestSchema names the manifest's format.
@@ -52,9 +80,9 @@ const ManifestSchema = "slipway.manifest/v1"
 
 // NewManifest lists artifacts and images, which are in plan order, under their
 // plan.
-func NewManifest(p Plan, artifacts []Artifact, images []MadeImage) Manifest {
+func NewManifest(p Plan, artifacts []Artifact, images []MadeImage, binaries []ManifestBinary) Manifest {
 	m := Manifest{Schema: ManifestSchema, Project: p.Project, Tag: p.Tag, Version: p.Version,
-		Class: p.Class, Commit: p.Commit, PlanHash: p.Hash(), Artifacts: artifacts, Images: images}
+		Class: p.Class, Commit: p.Commit, PlanHash: p.Hash(), Artifacts: artifacts, Images: images, Binaries: binaries}
 	if p.Promoted != nil {
 		m.PromotedFrom = &PromotedFrom{Tag: p.Promoted.From, Commit: p.Commit, PlanHash: p.Promoted.PlanHash, Version: p.Promoted.Version}
 	}

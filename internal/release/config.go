@@ -7,15 +7,25 @@ import "slices"
 // feed the JSON schema and docs/config.md.
 type Config struct {
 	// Project is the base name of archives. Default: the repository's name.
-	Project  string    `yaml:"project,omitempty" description:"Name of the project; the base of archive names. Default: the repository's name."`
+	Project     string `yaml:"project,omitempty" description:"Name of the project; the base of archive names. Default: the repository's name."`
+	Description string `yaml:"description,omitempty" description:"What the project is, in a line; for packages and the release page."`
+	Homepage    string `yaml:"homepage,omitempty" description:"URL of the project; for packages. Default: the repository on its forge."`
+	License     string `yaml:"license,omitempty" description:"SPDX identifier of the licence; for packages."`
+	Maintainer  string `yaml:"maintainer,omitempty" description:"Name <mail> of who answers for packages."`
+
 	Classes  []Class   `yaml:"classes,omitempty" description:"Release classes in order; the first that matches wins. Default: stable, extra, development."`
 	Test     []Step    `yaml:"test,omitempty" description:"Checks that must pass before anything is published, in order."`
 	Builds   []Build   `yaml:"builds,omitempty" description:"Binaries to build. Default for a Go repository: every main package."`
 	Archives []Archive `yaml:"archives,omitempty" description:"Archives to pack from the builds. Default: one tar.gz a platform with all builds, LICENSE and README."`
+	Packages []Package `yaml:"packages,omitempty" description:"System packages (deb, rpm, apk, archlinux) of the builds for Linux."`
 	Images   []Image   `yaml:"images,omitempty" description:"Container images to push with the release."`
 	Builder  Builder   `yaml:"builder,omitempty" description:"Where images are built: the name or address of a builder, or a map. Default: BUILDX_BUILDER, else the docker engine of the current context; without any, images of builds are assembled in process."`
 	Assets   []string  `yaml:"assets,omitempty" description:"Further files of the repository to attach, as paths or globs (** crosses folders)."`
 	Notes    Notes     `yaml:"notes,omitempty" description:"How release notes are made."`
+
+	// Publish is in a plan, but no part of its hash: a release stays the same when
+	// it goes to one more place.
+	Publish Publish `yaml:"publish,omitempty" description:"Where a release goes besides the forge and its registries."`
 
 	// What follows is the companion bot's; nothing of it is in a plan.
 	Promote  Promote    `yaml:"promote,omitempty" description:"For the bot: what /promote asks of a commit, and what becomes of it. A map, or a word: same or rebuild."`

@@ -27,6 +27,10 @@ func (c Config) WithDefaults() Config {
 	for i := range c.Archives {
 		c.Archives[i] = c.Archives[i].withDefaults(ids)
 	}
+	c.Packages = slices.Clone(c.Packages)
+	for i := range c.Packages {
+		c.Packages[i] = c.Packages[i].withDefaults(ids)
+	}
 	c.Images = slices.Clone(c.Images)
 	for i := range c.Images {
 		c.Images[i] = c.Images[i].withDefaults(ids)
@@ -73,4 +77,17 @@ func (a Archive) withDefaults(ids []string) Archive {
 		a.Files = []string{"LICENSE*", "README*"}
 	}
 	return a
+}
+
+func (p Package) withDefaults(ids []string) Package {
+	if p.Builds == nil {
+		p.Builds = slices.Clip(ids)
+	}
+	if p.Formats == nil {
+		p.Formats = PackageFormats
+	}
+	p.File = orDefault(p.File, DefaultPackageFile)
+	p.BinDir = orDefault(p.BinDir, DefaultBinDir)
+	p.Section = orDefault(p.Section, DefaultSection)
+	return p
 }

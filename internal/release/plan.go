@@ -60,9 +60,12 @@ func NewPlan(in PlanInput) (Plan, error) {
 		b.steps()
 		b.builds()
 		b.archives()
+		b.packages()
 		b.images(c, in)
 		b.assets()
 	}
+	b.places(in.Promote)
+	b.installer()
 	if len(b.problems) > 0 {
 		return Plan{}, b.problems
 	}
@@ -72,10 +75,11 @@ func NewPlan(in PlanInput) (Plan, error) {
 // Hash is sha256:<hex> over the plan's canonical JSON (RFC 8785). Latest and the
 // moving tags of images are left out, because a later tag takes them away without
 // changing what this release is; so are the forge's kind, which says how the
-// target is spoken to, and whether the tag was there before.
+// target is spoken to, whether the tag was there before, and the places that the
+// release goes to besides the forge.
 func (p Plan) Hash() string {
 	p.Latest, p.MakesTag = false, false
-	p.Images = withoutMoving(p.Images)
+	p.Images, p.Places = withoutMoving(p.Images), nil
 	if p.Target != nil {
 		t := *p.Target
 		t.Forge = ""
@@ -194,7 +198,7 @@ func (b *planner) only(platforms []Platform) {
 	known := b.buildPlatforms()
 	for _, p := range platforms {
 		if !slices.Contains(known, p) {
-			b.problems = append(b.problems, Problem{Message: fmt.Sprintf("no build is for platform %s", p), Hint: fmt.Sprintf("there are %v", known)})
+			b.problems = append(b.problems, Problem{Message: fmt.Sprintf("no build is for platform %s", p), Hint: "there are " + joined(known)})
 		}
 	}
 	drop := func(name string) bool {
@@ -365,7 +369,7 @@ func (b *planner) buildsOn(p Platform, named []string) []string {
 }
 
 func (b *planner) assets() {
-	seen := map[string]bool{ChecksumsName: true, DigestsName: true, ManifestName: true, FullNotesName: true}
+	seen := map[string]bool{ChecksumsName: true, DigestsName: true, ManifestName: true, FullNotesName: true, b.cfg.Publish.Script: true}
 	for _, a := range b.plan.Archives {
 		kind := KindArchive
 		if a.Format == "binary" {
@@ -377,6 +381,14 @@ func (b *planner) assets() {
 		}
 		seen[a.Name] = true
 		b.plan.Assets = append(b.plan.Assets, PlanAsset{Name: a.Name, Kind: kind, Platform: &a.Platform})
+	}
+	for _, p := range b.plan.Packages {
+		if seen[p.Asset] {
+			b.problems = append(b.problems, Problem{Field: "packages", Message: fmt.Sprintf("two assets would be named %s", p.Asset),
+				Hint: "put {package} or another placeholder into `file`"})
+		}
+		seen[p.Asset] = true
+		b.plan.Assets = append(b.plan.Assets, PlanAsset{Name: p.Asset, Kind: KindPackage, Platform: &p.Platform})
 	}
 	if len(b.plan.Images) > 0 {
 		b.plan.Assets = append(b.plan.Assets, PlanAsset{Name: DigestsName, Kind: KindDigests})
@@ -393,4 +405,12 @@ func SnapshotDecision(ev Event, lastVersion string) Decision {
 	v := orDefault(lastVersion, "0.0.0") + "-snapshot." + ShortCommit(ev.Commit)
 	return Decision{Class: "snapshot", Version: v, Tag: "snapshot-" + ShortCommit(ev.Commit), Branch: ev.Branch,
 		Commit: ev.Commit, Prerelease: true, Reason: "a snapshot is built from any commit and never published"}
+}
+
+func joined(platforms []Platform) string {
+	names := make([]string, len(platforms))
+	for i, p := range platforms {
+		names[i] = p.String()
+	}
+	return strings.Join(names, ", ")
 }

@@ -68,6 +68,11 @@ func (m Manifest) CheckPromotable(tag, commit string) error {
 		}
 		seen[a.Name] = true
 	}
+	for _, b := range m.Binaries {
+		if CheckAssetName(b.Name) != nil || b.Size <= 0 || !sha256Digest.MatchString(b.Digest) || b.Asset != "" && !seen[b.Asset] {
+			return refuse("is wrong about binary %.40q", b.ID)
+		}
+	}
 	for _, img := range m.Images {
 		if !sha256Digest.MatchString(img.Digest) || len(img.Repositories) == 0 {
 			return refuse("has no digest and repository of image %.40q", img.ID)
@@ -79,13 +84,18 @@ func (m Manifest) CheckPromotable(tag, commit string) error {
 // promotion plans a release of bits that are there.
 func (b *planner) promotion(c *Classifier, in PlanInput) {
 	m := in.Promote
-	p := &PlanPromotion{From: m.Tag, PlanHash: m.PlanHash, Version: m.Version, Assets: m.Artifacts}
+	p := &PlanPromotion{From: m.Tag, PlanHash: m.PlanHash, Version: m.Version}
+	for _, a := range m.Artifacts {
+		if a.Kind != KindInstaller { // the new release has one of its own
+			p.Assets = append(p.Assets, a)
+		}
+	}
 	if m.PromotedFrom != nil { // they were promoted before
 		p.Version = m.PromotedFrom.Version
 	}
 	b.plan.Promoted = p
 	b.promotedImages(c, in)
-	for _, a := range m.Artifacts {
+	for _, a := range p.Assets {
 		b.plan.Assets = append(b.plan.Assets, PlanAsset{Name: a.Name, Kind: a.Kind, Platform: a.Platform})
 	}
 	b.plan.Assets = append(b.plan.Assets, PlanAsset{Name: ManifestName, Kind: KindManifest})

@@ -25,9 +25,14 @@ type Plan struct {
 	Steps    []PlanStep     `json:"steps,omitempty"`
 	Builds   []PlanBuild    `json:"builds,omitempty"`
 	Archives []PlanArchive  `json:"archives,omitempty"`
+	Packages []PlanPackage  `json:"packages,omitempty"`
 	Images   []PlanImage    `json:"images,omitempty"`
 	Files    []string       `json:"files,omitempty"` // globs of further files to attach
 	Assets   []PlanAsset    `json:"assets"`          // every asset known before the build, in order
+	// Installer is set when the release has a script that installs it.
+	Installer *PlanInstaller `json:"installer,omitempty"`
+	// Places are where the release goes besides the forge; no part of the hash.
+	Places []PlanPlace `json:"places,omitempty"`
 }
 
 // PlanNotes is the range of commits that the notes tell.

@@ -9,6 +9,7 @@ const (
 	Published Outcome = "published" // the release is public now
 	Unchanged Outcome = "unchanged" // it was published before and is equal: nothing to do
 	Planned   Outcome = "planned"   // a dry run: nothing was done
+	Placed    Outcome = "placed"    // the release's files lie in places besides the forge
 	Built     Outcome = "built"     // artifacts lie on disk, nothing was published
 	Checked   Outcome = "checked"   // every check passed, nothing was published
 	RolledOut Outcome = "complete"  // the release packages' work is done
@@ -31,6 +32,7 @@ type Report struct {
 	Ways         []ImageWay    `json:"ways,omitempty"` // how each image is made, in plan order
 	Images       []ReportImage `json:"images,omitempty"`
 	Steps        []StepResult  `json:"steps,omitempty"`
+	Places       []ReportPlace `json:"places,omitempty"` // in plan order
 	// Rollouts are the releases of release packages, in the order of the config.
 	Rollouts []ReportRollout `json:"rollouts,omitempty"`
 	Stages   []StageTime     `json:"stages,omitempty"`
@@ -76,6 +78,27 @@ type TagState struct {
 	Name       string `json:"name"`
 	State      string `json:"state"` // set, kept (it pointed there already) or left (where a newer release has it)
 	Reason     string `json:"reason,omitempty"`
+}
+
+// ReportPlace is what became of the release in a place besides the forge.
+type ReportPlace struct {
+	Kind  string      `json:"kind"`
+	Where string      `json:"where"`
+	Files []PlaceFile `json:"files,omitempty"`
+	// Page, List and Feed are their URLs.
+	Page string `json:"page,omitempty"`
+	List string `json:"list,omitempty"`
+	Feed string `json:"feed,omitempty"`
+}
+
+// PlaceFile is one file there.
+type PlaceFile struct {
+	Name     string    `json:"name"`
+	Platform *Platform `json:"platform,omitempty"`
+	URL      string    `json:"url"`
+	Size     int64     `json:"size"`
+	Digest   string    `json:"digest,omitempty"`
+	Action   string    `json:"action"` // put or kept
 }
 
 // StepResult is how a check ended.

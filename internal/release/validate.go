@@ -24,10 +24,12 @@ func Validate(cfg Config) Problems {
 	v.steps()
 	v.builds()
 	v.archives()
+	v.packages()
 	v.images()
 	v.builder()
 	v.assets()
 	v.notes()
+	v.publish()
 	v.promote()
 	v.schedules()
 	v.commands()
@@ -240,6 +242,15 @@ func (v *validator) placeholders() {
 	b.steps()
 	b.builds()
 	v.imagePlaceholders(b)
+	for i, p := range v.cfg.Packages {
+		vars := b.on(samplePlatform)
+		vars["package"], vars["format"] = orDefault(p.Name, "project"), "deb"
+		b.fileName(at("packages", i)+".file", p.File, vars)
+		for j, c := range p.Contents {
+			b.text(fmt.Sprintf("packages[%d].contents[%d].source", i, j), c.Source, vars)
+			b.text(fmt.Sprintf("packages[%d].contents[%d].target", i, j), c.Target, vars)
+		}
+	}
 	for i, a := range v.cfg.Archives {
 		b.fileName(at("archives", i)+".name", orDefault(a.Name, DefaultArchiveName), b.on(samplePlatform))
 	}

@@ -25,6 +25,9 @@ func (v *validator) names() {
 	for _, reserved := range []string{ChecksumsName, DigestsName, ManifestName, FullNotesName} {
 		assets.seen[reserved] = "a file that Slipway makes itself"
 	}
+	if s := v.given.Publish.Script; s != "" {
+		assets.add("publish.script", "give it another name", s, "publish.script")
+	}
 	for i, a := range v.cfg.Archives {
 		field, written := at("archives", i), i < len(v.given.Archives)
 		for _, p := range b.buildPlatforms() {
@@ -40,6 +43,18 @@ func (v *validator) names() {
 				name, err := Expand(orDefault(a.Name, DefaultArchiveName), fileNames(b.on(p)))
 				if err == nil {
 					assets.add(field+".name", "put {platform}, or another word, into it", name+ending(format, p), fmt.Sprintf("%s for %s", field, p))
+				}
+			}
+		}
+	}
+	for i, c := range v.cfg.Packages {
+		for _, p := range b.buildPlatforms() {
+			for _, format := range slices.Compact(slices.Sorted(slices.Values(c.Formats))) {
+				vars := b.on(p)
+				vars["package"], vars["format"] = orDefault(c.Name, b.plan.Project), format
+				name, err := Expand(c.File, fileNames(vars))
+				if err == nil && p.OS == "linux" && len(b.buildsOn(p, c.Builds)) > 0 {
+					assets.add(at("packages", i)+".file", "put {package} and {platform} into it", name+PackageEnding(format), fmt.Sprintf("packages[%d] for %s", i, p))
 				}
 			}
 		}

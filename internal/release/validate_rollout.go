@@ -19,7 +19,10 @@ func (v *validator) rollout() {
 		} else {
 			first[name] = i
 		}
-		v.rolloutClasses(field+".classes", p.Classes)
+		v.classNames(field+".classes", p.Classes, "leave the key out for releases of the class stable")
+		if known := v.knownClasses(); p.Classes == nil && !slices.Contains(known, DefaultRolloutClass) {
+			v.add(field+".classes", "name the classes: "+strings.Join(known, ", "), "it stands for the class %s, which is not among the classes", DefaultRolloutClass)
+		}
 	}
 }
 
@@ -38,30 +41,5 @@ func (v *validator) rolloutPackage(field, name string) {
 		v.add(field, "name a release package, such as release.ocu.star", "repo.ocu.star is about the repository, and has no work to do")
 	case !strings.HasSuffix(name, ".star") || path.Base(name) == ".star":
 		v.add(field, "a release package's name ends in .ocu.star", "%q is no release package", name)
-	}
-}
-
-// rolloutClasses are checked against the config's own, or the ones that every
-// repository has.
-func (v *validator) rolloutClasses(field string, names []string) {
-	emptyList(v, field, names, "leave the key out for releases of the class stable")
-	var known []string
-	for _, c := range v.given.classesOrDefault() {
-		known = append(known, c.Name)
-	}
-	for i, n := range names {
-		switch {
-		case slices.Contains(names[:i], n):
-			v.add(at(field, i), "", "the class %s is listed twice", n)
-		case !slices.Contains(known, n):
-			hint := EnumHint(n, known)
-			if hint == "" {
-				hint = "the classes are " + strings.Join(known, ", ")
-			}
-			v.add(at(field, i), hint, "there is no class %q", n)
-		}
-	}
-	if names == nil && !slices.Contains(known, DefaultRolloutClass) {
-		v.add(field, "name the classes: "+strings.Join(known, ", "), "it stands for the class %s, which is not among the classes", DefaultRolloutClass)
 	}
 }

@@ -39,6 +39,7 @@ func Markdown(w io.Writer, r release.Report, failed error) {
 	}
 	assetTable(w, r)
 	imageTable(w, r)
+	placeTable(w, r)
 	stepTable(w, r)
 	rolloutTables(w, r)
 	if r.Notes != "" {
@@ -69,6 +70,8 @@ func headline(r release.Report, failed error) string {
 		return what + " is published"
 	case r.Outcome == release.Unchanged:
 		return what + " is published already"
+	case r.Outcome == release.Placed:
+		return what + " is put there"
 	case r.Outcome == release.Built:
 		return what + " is built"
 	case r.Outcome == release.Checked:

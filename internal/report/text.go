@@ -33,6 +33,9 @@ func Text(w io.Writer, r release.Report) {
 		}
 		Images(w, r.Images)
 		assets(w, r)
+		places(w, r)
+	case release.Placed:
+		placed(w, r)
 	case release.Unchanged:
 		if r.PromotedFrom != nil && r.Plan.Promoted == nil {
 			fmt.Fprintf(w, "%s is published already, with the bits of %s: nothing to do\n%s\n", r.Plan.Tag, r.PromotedFrom.Tag, r.Release.URL)
@@ -40,6 +43,7 @@ func Text(w io.Writer, r release.Report) {
 			fmt.Fprintf(w, "%s is published already and equal to the plan: nothing to do\n%s\n", r.Plan.Tag, r.Release.URL)
 		}
 		Images(w, r.Images)
+		places(w, r)
 	case release.Built:
 		fmt.Fprintf(w, "built %s %s; nothing was published\n", r.Plan.Project, r.Plan.Version)
 		assets(w, r)
@@ -134,6 +138,9 @@ func Plan(w io.Writer, r release.Report) {
 	}
 	for _, f := range p.Files {
 		row("asset", "%s", f)
+	}
+	for _, pl := range p.Places {
+		placeRows(row, pl)
 	}
 	row("hash", "%s", r.PlanHash)
 	_ = t.Flush()
