@@ -14,6 +14,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/proc"
 	"github.com/slipway-dev/slipway/internal/progress"
 	"github.com/slipway-dev/slipway/internal/project"
+	"github.com/slipway-dev/slipway/internal/publish"
 	"github.com/slipway-dev/slipway/internal/release"
 	"github.com/slipway-dev/slipway/internal/report"
 	"github.com/slipway-dev/slipway/internal/state"
@@ -158,9 +159,11 @@ func (a *app) do(ctx context.Context, g goal) (release.Report, error) {
 	}
 	a.warn(l.project.Warnings)
 
-	places, err := a.places(cfg, l.target, l.repo.Dir, show)
-	if err != nil && g.to >= engine.ToPlaces {
-		return none, err
+	var places []publish.Place
+	if g.to >= engine.ToPlaces {
+		if places, err = a.places(cfg, l.target, l.repo.Dir, show); err != nil {
+			return none, err
+		}
 	}
 	e := &engine.Engine{Repo: l.repo, Remote: l.remote, Progress: show, Containers: m,
 		Images:  engine.Images{Maker: m, Registry: m.Registry(), Facts: a.imageFacts(source, m)},

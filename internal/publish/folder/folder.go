@@ -48,13 +48,27 @@ func Open(dir string) (*Store, error) {
 		return nil, err
 	}
 	if err := os.Mkdir(abs, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, explain("make the folder "+abs, err)
+		return nil, unusable("make the folder "+abs, err, "make the folder above it, or give another path")
 	}
 	root, err := os.OpenRoot(abs)
 	if err != nil {
-		return nil, explain("open the folder "+abs, err)
+		return nil, unusable("open the folder "+abs, err, "give the path of a folder that may be written to")
 	}
 	return &Store{dir: abs, root: root, turn: make(chan struct{}, 1), digests: map[string]known{}}, nil
+}
+
+// unusable says why a folder can't be a store.
+func unusable(what string, err error, hint string) error {
+	var at *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return explain(what, err)
+	case errors.Is(err, fs.ErrNotExist):
+		err = publish.ErrNotFound
+	case errors.As(err, &at):
+		err = at.Err // the path is told already
+	}
+	return &release.Error{Kind: release.Invalid, Message: what, Err: err, Hint: hint}
 }
 
 // Close gives the folder back.
