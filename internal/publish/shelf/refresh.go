@@ -216,6 +216,10 @@ func (w *walk) unrecorded(ctx context.Context, ix *site.Index) error {
 		if !known {
 			if r, known = ix.Get(found.release); !known {
 				r = site.Release{Schema: site.RecordSchema, Name: found.release, Class: w.shelf.Class(found.release)}
+				if listed, ok := w.old.Get(found.release); ok { // what a lost record said, above all that it is withdrawn
+					r = listed
+					r.Files, r.Stamp = nil, ""
+				}
 				w.found.Found = append(w.found.Found, found.release)
 			} else if r.Stamp != "" && !strings.HasSuffix(r.Stamp, pruned) {
 				r.Stamp += pruned

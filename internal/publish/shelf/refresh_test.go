@@ -124,6 +124,16 @@ func TestWithdraw(t *testing.T) {
 	if changed, err := s.Withdraw(t.Context(), "v1.1.0", why, st); err != nil || changed {
 		t.Errorf("withdrawn again: %v, %v", changed, err)
 	}
+	// So does a refresh that finds its record spoiled, or gone.
+	for _, spoil := range []func(){func() { put(t, store, s.recordKey("v1.1.0"), "{") }, func() { _ = store.Delete(t.Context(), s.recordKey("v1.1.0")) }} {
+		spoil()
+		if _, err := s.Refresh(t.Context(), st); err != nil {
+			t.Fatal(err)
+		}
+		if got := readList(t, store).versions("Withdrawn"); !slices.Equal(got, []string{"v1.1.0"}) {
+			t.Errorf("without its record, Withdrawn: %v", got)
+		}
+	}
 	if _, err := s.Withdraw(t.Context(), "v9.9.9", why, st); !errors.Is(err, publish.ErrNotFound) {
 		t.Errorf("a release that is not there: %v", err)
 	}
