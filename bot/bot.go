@@ -168,7 +168,7 @@ func (r *repository) clone(ctx context.Context) (*git.Repo, error) {
 	dir := filepath.Join(r.bot.config.Data, "clones", fileName(r.config.Name), filepath.FromSlash(r.name)+".git")
 	repo, err := r.bot.Mirror(ctx, r.address(), git.Login{User: user, Password: password}, info.DefaultBranch, dir)
 	if err != nil && ctx.Err() == nil && release.KindOf(err) == release.Failed {
-		err = fmt.Errorf("%w: %w", errAway, err) // git says in words only why it could not fetch
+		err = fmt.Errorf("%w: %w", ErrAway, err) // git says in words only why it could not fetch
 	}
 	return repo, err
 }

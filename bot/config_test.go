@@ -229,6 +229,26 @@ func TestLoadConfigProblems(t *testing.T) {
 			"bot.yaml:3:11: database: the database is neither SQLite nor PostgreSQL",
 			"bot.yaml:4:19: forges[0].server: the forge's address for git.example has a user or password in it",
 		}},
+		"buckets": {`forges:
+  - {server: git.example, token: t, secrets: [s], repositories: [a/b], s3-buckets: [https://garage.example/a, garage.example/a, 'https://garage.example', 'ftp://g/a'], s3-access-key: $NOBODY, s3-secret-key: "${NOWHERE}"}
+  - {name: b, server: git.example, token: t, secrets: [s], repositories: [a/b], s3-buckets: ['https://garage.example/a']}
+repositories:
+  - {match: a/*, s3-buckets: ['https://u:pw@garage.example/a', 'https://garage.example/a?b=c', 'https://garage.example/a/../b'], s3-access-key: key}
+  - {match: b/*, s3-secret-key: $NOWHERE}
+`, nil, []string{
+			"bot.yaml:2:111: forges[0].s3-buckets[1]: that is no address of a bucket (write it as https://garage.example/releases)",
+			"bot.yaml:2:129: forges[0].s3-buckets[2]: the address names no bucket",
+			"bot.yaml:2:155: forges[0].s3-buckets[3]: that is no address of a bucket",
+			"bot.yaml:2:184: forges[0].s3-access-key: the variable NOBODY is empty or not set",
+			"bot.yaml:2:208: forges[0].s3-secret-key: the variable NOWHERE is empty or not set",
+			"bot.yaml:3:5: forges[1].s3-access-key: the buckets have no keys (write it as $NAME)",
+			"bot.yaml:3:5: forges[1].s3-secret-key: the buckets have no keys",
+			"bot.yaml:5:5: repositories[0].s3-secret-key: the buckets have no keys",
+			"bot.yaml:5:31: repositories[0].s3-buckets[0]: an address of a bucket has no user, query or fragment",
+			"bot.yaml:5:64: repositories[0].s3-buckets[1]: an address of a bucket has no user, query or fragment",
+			"bot.yaml:5:96: repositories[0].s3-buckets[2]: the address has an empty segment, . or .. in its path",
+			"bot.yaml:6:33: repositories[1].s3-secret-key: the variable NOWHERE is empty or not set",
+		}},
 		"a forge of nothing": {"forges:\n  - name: x\n", nil, []string{
 			"bot.yaml:2:5: forges[0].server: it is not said where the forge is",
 			"bot.yaml:2:5: forges[0].token: the forge has no token",
@@ -348,7 +368,8 @@ func TestLoadConfigTellsNoSecret(t *testing.T) {
 			"forges: [{server: x.example, token: %s}]", "forges: [{server: x.example, token-file: %s}]", "forges: [{app: %s}]", "forges: [{app: {id: %s, key: x}}]",
 			"forges: [{app: {id: 1, key-file: %s}}]", "forges: [{secrets: %s}]", "forges: [{secrets: [%s, []]}]", "forges: [{secret-files: [%s]}]", "forges: %s", "%s",
 			"workers: %s", "keep: %s", "log: %s", "url: %s", "listen: %s", "database: %s", "database: postgres://u:%s@h:x/d\ndatabase-password-file: /nowhere", "forges: [{kind: %s}]",
-			"forges: [{server: 'https://u:%s@x.example'}]", "forges: [{repositories: [%s]}]", "repositories: [{match: %s, work: %[1]s, workflow: a/%[1]s}]",
+			"forges: [{server: 'https://u:%s@x.example'}]", "forges: [{s3-buckets: [%s, 'https://u:%[1]s@/b', 'https://u:%%zz%[1]s@g.example/b']}]", "forges: [{s3-buckets: %s}]",
+			"forges: [{s3-access-key: %s}]", "repositories: [{match: a/*, s3-buckets: [], s3-secret-key: %s}]", "forges: [{repositories: [%s]}]", "repositories: [{match: %s, work: %[1]s, workflow: a/%[1]s}]",
 			"forges:\n  - token: %s\n    server: [\n",
 		} {
 			text := fmt.Sprintf(at, written)
@@ -361,7 +382,7 @@ func TestLoadConfigTellsNoSecret(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"WORKERS", "KEEP", "LOG", "URL", "LISTEN", "DATABASE", "FORGES_0_TOKEN_FILE", "FORGES_0_APP_ID", "FORGES_0_APP_KEY", "FORGES_0_SECRETS", "FORGES_0_SECRET_FILES",
-		"FORGES_0_KIND", "FORGES_0_SERVER", "FORGES_0_REPOSITORIES", "FORGES_0_TOKN", "FORGES_5_TOKEN", "REPOSITORIES_0_MATCH"} {
+		"FORGES_0_KIND", "FORGES_0_SERVER", "FORGES_0_REPOSITORIES", "FORGES_0_S3_BUCKETS", "FORGES_0_S3_ACCESS_KEY", "REPOSITORIES_0_S3_SECRET_KEY", "FORGES_0_TOKN", "FORGES_5_TOKEN", "REPOSITORIES_0_MATCH"} {
 		_, err := LoadConfig("", []string{"SLIPWAY_BOT_" + name + "=" + secret}, "")
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v", name, err)
@@ -380,21 +401,4 @@ func TestLoadConfigVariables(t *testing.T) {
 	if diff := cmp.Diff([]string{"SLIPWAY_BOT_FORGES_0_SECRETS", "TOKEN"}, c.Variables); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-}
-
-// Any bytes are a config or a list of problems.
-func FuzzLoadConfig(f *testing.F) {
-	for _, seed := range []string{tea, "forges: [{app: {id: 1}}]", "a: &a [*a]", "workers: 9999999999999999999999", "keep: 99999d", "<<: {a: b}", "forges: [[[[", "\xff", "? a\n: b", "repositories: [{match: '[', work: ~}]"} {
-		f.Add([]byte(seed), "SLIPWAY_BOT_FORGES_0_TOKEN=x")
-	}
-	f.Fuzz(func(t *testing.T, data []byte, variable string) {
-		name := filepath.Join(t.TempDir(), "bot.yaml")
-		if err := os.WriteFile(name, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, err := LoadConfig(name, []string{variable}, "/cache")
-		if err != nil && release.KindOf(err) != release.Invalid {
-			t.Errorf("%v", err)
-		}
-	})
 }

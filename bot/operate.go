@@ -109,11 +109,12 @@ func passes(err error) bool {
 		return errors.Is(err, forge.ErrUnavailable) || fault.Kind == nil && (fault.Status == 0 || fault.Status >= 500 || fault.Status == 429)
 	}
 	var network net.Error
-	return errors.As(err, &network) || errors.Is(err, errAway)
+	return errors.As(err, &network) || errors.Is(err, ErrAway)
 }
 
-// errAway marks a fault of a server that has no better mark.
-var errAway = errors.New("the server is away")
+// ErrAway marks a fault of a server that has no better mark: it may go away by
+// itself, so the operation is tried again.
+var ErrAway = errors.New("the server is away")
 
 // look finds what a tag points at, which the event did not tell.
 func (b *Bot) look(ctx context.Context, r *repository, op ledger.Operation) ledger.Result {

@@ -41,7 +41,7 @@ func (b *Bot) rolloutState(ctx context.Context, r *repository) (store state.Stor
 	dir := filepath.Join(b.config.Data, "states", fileName(r.config.Name), filepath.FromSlash(r.name)+".git")
 	store, closer, err := b.OpenState(ctx, r.address(), git.Login{User: user, Password: password}, dir)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: open the state's branch: %w", errAway, err)
+		return nil, nil, fmt.Errorf("%w: open the state's branch: %w", ErrAway, err)
 	}
 	return store, func() { _ = closer() }, nil
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"github.com/slipway-dev/slipway/internal/forge"
 	"github.com/slipway-dev/slipway/internal/image/maker"
 	"github.com/slipway-dev/slipway/internal/project"
+	"github.com/slipway-dev/slipway/internal/publish"
 	"github.com/slipway-dev/slipway/internal/release"
 )
 
@@ -50,7 +53,16 @@ func (a *app) botRelease(ctx context.Context, w bot.Work) (release.Report, error
 	r, err := e.Run(ctx, engine.Request{Event: w.Event, Config: cfg, Target: w.Target, Goal: w.Goal, Promote: w.Promotion, AnyPlan: true,
 		Dist: filepath.Join(w.Dir, "dist"), Source: source})
 	r.Warnings = append(slices.Clone(w.Project.Warnings), r.Warnings...)
-	return r, err
+	return r, away(err)
+}
+
+// away marks the fault of a place that is not available now, which the bot tries
+// again like a forge's.
+func away(err error) error {
+	if errors.Is(err, publish.ErrUnavailable) {
+		return fmt.Errorf("%w: %w", bot.ErrAway, err)
+	}
+	return err
 }
 
 // bucketKeys are the keys of a repository's buckets in the place of variables:

@@ -10,10 +10,11 @@ import (
 	"github.com/slipway-dev/slipway/internal/release"
 )
 
-// tokens are the logins to the forge and to registries. What a repository's commands print lands in
+// tokens are the logins to the forge, to registries and to buckets. What a repository's commands print lands in
 // logs, so they never see them.
 var tokens = []string{"SLIPWAY_TOKEN", "GITHUB_TOKEN", "GH_TOKEN", "GITEA_TOKEN", "FORGEJO_TOKEN",
-	"SLIPWAY_REGISTRY_PASSWORD", "DOCKER_AUTH_CONFIG"}
+	"SLIPWAY_REGISTRY_PASSWORD", "DOCKER_AUTH_CONFIG",
+	"SLIPWAY_S3_ACCESS_KEY_ID", "SLIPWAY_S3_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 
 // varEnv is the plan's variables as commands see them, in a fixed order, with
 // what reproducible tools ask for.
