@@ -79,6 +79,9 @@ func shelfOptions(cfg release.Config, target *release.Target, kind string, l rel
 	l, x := cfg.Publish.Place(l)
 	s := site.Site{Project: cfg.Project, Title: cfg.Publish.Index.Title, Description: cmp.Or(cfg.Publish.Index.Description, cfg.Description),
 		Base: strings.TrimRight(base, "/") + "/", Groups: site.DefaultGroups(cfg.Classes), HTML: x.HTML, JSON: x.JSON, Atom: x.Atom}
+	if cfg.Publish.Script != "" {
+		s.Script = l.Prefix + "/" + cfg.Publish.Script
+	}
 	if target != nil {
 		s.Source = target.Server + "/" + target.Repository
 	}

@@ -215,6 +215,9 @@ func (p *packer) writeAsset(ctx context.Context, a asset, identity string, task 
 		if ctx.Err() != nil {
 			return dist.Record{}, ctx.Err()
 		}
+		if a.kind == release.KindPackage {
+			return dist.Record{}, err // it names itself
+		}
 		return dist.Record{}, fmt.Errorf("pack %s: %w", a.name, err)
 	}
 	return f.Commit(a.name, a.name, identity, a.mode)

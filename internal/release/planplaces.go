@@ -155,6 +155,11 @@ func (b *planner) installer() {
 	if len(b.plan.Places) > 0 && (p.S3 != nil && base == p.S3.URL || p.Folder != nil && base == p.Folder.URL) {
 		base = strings.TrimRight(base, "/") + "/" + (&url.URL{Path: b.plan.Places[0].Assets}).EscapedPath()
 	}
+	if len(b.plan.Archives) == 0 && b.plan.Promoted == nil {
+		b.problems = append(b.problems, Problem{Field: "publish.script", Message: "there is nothing for it to install: the release has no archives",
+			Hint: "leave `archives` out for the default, or make some of format binary"})
+		return
+	}
 	out := &PlanInstaller{Asset: p.Script, Base: strings.TrimRight(base, "/") + "/", Description: b.cfg.Description, Homepage: b.cfg.Homepage, License: b.cfg.License}
 	if t := b.plan.Target; out.Homepage == "" && t != nil {
 		out.Homepage = t.Server + "/" + t.Repository

@@ -127,9 +127,23 @@ func (v *validator) layout(field string, l Layout) {
 		v.add(field+".layout", "put {release} into it", "all releases would lie at one place")
 	case !has("target", "platform", "arch"):
 		v.add(field+".layout", "put {target} into it", "all platforms would lie at one place")
+	case has("arch") && !has("variant", "target", "platform") && v.buildsARM():
+		v.add(field+".layout", "write {arch}{variant}", "linux/arm/v6 would be called arm, as would linux/arm/v7")
 	case !has("binary"):
 		v.add(field+".layout", "end it with {binary}", "the layout does not say what the binary is called")
 	}
+}
+
+// buildsARM says whether a build is for a platform that has variants.
+func (v *validator) buildsARM() bool {
+	for _, b := range v.cfg.Builds {
+		for _, name := range b.Platforms {
+			if p, err := ParsePlatform(name); err == nil && p.Variant != "" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (v *validator) index(field string, x PublishIndex) {

@@ -32,6 +32,7 @@
     setTimeout(() => { button.textContent = 'Copy'; said.textContent = ''; }, 2000);
   };
   const label = (code) => {
+    if (code.classList.contains('install')) return 'Copy the command that installs it';
     if (code.className === 'pull') return 'Copy the docker pull command';
     const name = code.parentElement.querySelector('bdi');
     return name ? 'Copy the SHA-256 of ' + name.textContent : 'Copy the digest of the image';

@@ -166,6 +166,7 @@ func (p *pages) first() {
 			return
 		}
 		hero.Hero = true
+		hero.Install = p.site.install(e.Files)
 		out.Hero = &hero
 	}
 	for i, sh := range p.layout.shelves {

@@ -23,6 +23,9 @@ type Site struct {
 	Groups []Group
 	// Keys of the three; JSON is always set, an empty HTML or Atom makes none.
 	HTML, JSON, Atom string
+	// Script is the key of the newest release's installer, which is always at the
+	// same place; empty when releases have none.
+	Script string
 }
 
 // Group is how the releases of one class are shown.

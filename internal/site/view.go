@@ -24,6 +24,7 @@ type releaseView struct {
 	ID, Name, Class string
 	Date            dateView
 	Hero            bool
+	Install         string // command that installs it
 	Prerelease      bool
 	Withdrawn       *withdrawnView
 	Superseded      *linkView
