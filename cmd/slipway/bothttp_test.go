@@ -191,7 +191,8 @@ func (s *botGitea) deliver(t *testing.T, within time.Duration) {
 
 // Thousands of connections that say nothing keep no delivery out.
 func TestBotManyConnections(t *testing.T) {
-	t.Parallel()
+	// Beside no other test: what it opens is half of what a process may, and what it
+	// holds is that answers come in time all the same.
 	n := 10_000
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/slipway-dev/slipway/internal/ledger"
@@ -76,10 +77,12 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 
 	begun := time.Now()
 	s := newSender(w, bots, o, random)
-	killed := make(chan error, 1)
+	o.Log = &lines{w: o.Log} // two tell of what goes on
+	killed, ended := make(chan error, 1), make(chan struct{})
 	kills, stop := context.WithCancel(ctx)
-	defer stop()
+	defer func() { stop(); <-ended }()
 	go func() {
+		defer close(ended)
 		killed <- bots.killSome(kills, o, random, func() float64 { return (s.progress() + w.progress()) / 2 })
 	}()
 	if err := s.run(ctx); err != nil {
@@ -97,6 +100,18 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 	}
 	r.Acknowledged, r.Again, r.Kills = len(s.acknowledged), s.again, bots.kills
 	return r, w.check(ctx, l, s.acknowledged, &r)
+}
+
+// lines lets several goroutines write whole lines.
+type lines struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }
 
 // settle waits until nothing is left to do.
