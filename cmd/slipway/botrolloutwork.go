@@ -358,34 +358,9 @@ func (w *rolloutWork) wish(ctx context.Context, pkg ref.Ref, name string) (worke
 // before is the newest release before the one that is deployed which was deployed
 // well.
 func (w *rolloutWork) before(ctx context.Context, pkg ref.Ref) (string, error) {
-	deploys, err := w.Deployed(ctx)
-	if err != nil {
-		return "", err
+	to, err := w.Before(ctx, pkg, w.Environment)
+	if release.KindOf(err) == release.Refused {
+		err = release.Refuse("name one: /rollback "+w.Environment+" to <release>", "nothing was deployed to %s before", w.Environment)
 	}
-	releases, err := w.Releases(ctx, pkg)
-	if err != nil {
-		return "", err
-	}
-	for _, d := range deploys {
-		if d.Package != pkg || d.Environment != w.Environment {
-			continue
-		}
-		live, err := ref.Parse(d.Item.Release)
-		if err != nil {
-			return "", err
-		}
-		newest, _ := ref.Number(live.Release)
-		for _, doc := range releases {
-			items, err := w.Items(ctx, pkg, doc)
-			if err != nil {
-				return "", err
-			}
-			if doc.Number < newest && slices.ContainsFunc(items, func(it rollout.Shown) bool {
-				return it.Key == "deploy/"+w.Environment && it.Item.Status == rollout.Complete
-			}) {
-				return "r" + strconv.Itoa(doc.Number), nil
-			}
-		}
-	}
-	return "", release.Refuse("name one: /rollback "+w.Environment+" to <release>", "nothing was deployed to %s before", w.Environment)
+	return to, err
 }

@@ -66,9 +66,6 @@ const (
 	PlaceImages = "images" // the registries, for a step by hand
 )
 
-// IsZero says whether the release goes nowhere else.
-func (p Publish) IsZero() bool { return p == (Publish{}) }
-
 // PlanPlace is one place that the release goes to besides the forge.
 type PlanPlace struct {
 	Kind    string `json:"kind"`    // s3 or folder

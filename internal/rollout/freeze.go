@@ -3,7 +3,6 @@ package rollout
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -67,12 +66,4 @@ func inFreeze(f lang.Freeze, now time.Time) (until time.Time, on bool) {
 		return time.Time{}, false
 	}
 	return begun.Add(f.Lasts), true
-}
-
-// FreezeText tells a declared freeze, for lists.
-func FreezeText(f lang.Freeze) string {
-	if f.Cron != "" {
-		return fmt.Sprintf("%s (%s) for %s", f.Cron, f.Zone, f.Lasts)
-	}
-	return fmt.Sprintf("%s to %s", f.From.Format(time.RFC3339), f.Until.Format(time.RFC3339))
 }

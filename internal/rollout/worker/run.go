@@ -274,21 +274,6 @@ func (w *running) hear(e Event) {
 	}
 }
 
-// Answer serves a worker that is connected by these two, to the end of its
-// output, and gives its outcome.
-func Answer(ctx context.Context, from io.Reader, to io.Writer, req Request, h Hooks) (Outcome, error) {
-	w := newRunning(from, to, h)
-	err := w.serve(ctx, req)
-	w.answering.Wait()
-	switch {
-	case w.outcome != nil:
-		return *w.outcome, nil
-	case w.fault != nil:
-		return Outcome{}, w.fault.err()
-	}
-	return Outcome{}, err
-}
-
 func newRunning(from io.Reader, to io.Writer, h Hooks) *running {
 	return &running{lines: newLines(from, to), hooks: h, stages: map[int]progress.Stage{}, tasks: map[int]progress.Task{}}
 }
